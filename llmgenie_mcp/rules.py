@@ -1,0 +1,232 @@
+"""What a policy is: rules that deny, ask or allow, where they apply, and the way out of a refusal.
+
+The shape follows Cedar (effect, condition, reason apart from code) and Kubernetes admission policies (a condition with
+its message). Models are frozen: a definition never changes after loading.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, StringConstraints, model_validator
+from pydantic_core import PydanticCustomError
+
+from llmgenie_mcp.errors import ExpressionError
+from llmgenie_mcp.expressions import (
+    Expression,
+    ExpressionSource,
+    MessageSource,
+    Problem,
+    Vocabulary,
+    message_names,
+    templates,
+)
+from llmgenie_mcp.patterns import name_pattern
+
+Effect: TypeAlias = Literal["deny", "ask", "allow"]
+Level: TypeAlias = Literal["always_on", "situational", "audit"]
+Name: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=60)]
+RuleId: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]*$", max_length=60)]
+Pattern: TypeAlias = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+
+ALWAYS = "true"
+
+
+def _not_empty(items: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Instead of pydantic's min_length, which for tuples also complains when it is the items that are wrong."""
+    if not items:
+        raise PydanticCustomError("too_short", "Must have at least one item")
+    return items
+
+
+Patterns: TypeAlias = Annotated[
+    tuple[Pattern, ...], AfterValidator(_not_empty), Field(json_schema_extra={"minItems": 1})
+]
+
+
+class Part(BaseModel):
+    """Base of a policy and its parts: frozen, and unknown keys are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+
+class Fix(Part):
+    """The way out of a refusal: an action that would help."""
+
+    action: str = Field(
+        min_length=1, max_length=200, description="Name of the action that helps.", examples=["start_review"]
+    )
+    params: dict[str, JsonValue] = Field(
+        default={},
+        description="Its parameters; `{dotted.names}` in texts are filled in.",
+        examples=[{"branch": "{resource.branch}"}],
+    )
+    message: MessageSource = Field(default="", description="What else to know; `{dotted.names}` are filled in.")
+
+    @model_validator(mode="after")
+    def _check_templates(self) -> Fix:
+        for loc, text in templates(self.params):
+            try:
+                message_names(text)
+            except ExpressionError as error:
+                where = ".".join(map(str, loc))
+                context = {"message": f"params.{where}: {error.message}", "hint": error.hint}
+                raise PydanticCustomError("template", "{message}", context) from None
+        return self
+
+
+class Rule(Part):
+    """One condition and what it leads to. Deny goes over ask, ask over allow, in whatever order they stand."""
+
+    id: RuleId = Field(description="Unique within the policy; shown with every refusal.", examples=["no-direct-push"])
+    effect: Effect = Field(
+        description="deny: refuse. ask: a person must agree. allow: noted, with its obligations; lifts no other rule."
+    )
+    when: ExpressionSource = Field(
+        default=ALWAYS,
+        description="Condition in the expression language; left out: always. An unknown fact makes deny and ask match.",
+        examples=["resource.branch in params.protected and not approval.granted"],
+    )
+    reason: MessageSource = Field(
+        default="",
+        description="Why, and what to do instead; `{dotted.names}` are filled in. Needed for deny and ask.",
+        examples=["{resource.branch} is protected: push a branch and open a review."],
+    )
+    fix: Fix | None = Field(default=None, description="An action that would help.")
+    obligations: tuple[str | dict[str, JsonValue], ...] = Field(
+        default=(), description="What must be done along with the decision, such as `log` or {notify: security}."
+    )
+
+    @model_validator(mode="after")
+    def _check_reason(self) -> Rule:
+        if self.effect != "allow" and not self.reason.strip():
+            hint = "Write what the agent should do instead: it reads this and nothing else."
+            raise PydanticCustomError("reason", "{message}", {"message": "A refusal needs a reason", "hint": hint})
+        return self
+
+    @property
+    def condition(self) -> Expression:
+        """`when`, parsed; remembered by `Expression.parse`."""
+        return Expression.parse(self.when)
+
+    @property
+    def unconditional(self) -> bool:
+        """Whether it matches always."""
+        return self.condition.normal.lower() == ALWAYS
+
+    def messages(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
+        """Its templates, each with the keys that lead to it."""
+        yield ("reason",), self.reason
+        if self.fix is not None:
+            yield ("fix", "message"), self.fix.message
+            yield from templates(self.fix.params, ("fix", "params"))
+
+    def names(self) -> frozenset[str]:
+        """The dotted names that its condition and messages read, without the policy's own `params.…`."""
+        said = {name for _, text in self.messages() for name, _ in message_names(text)}
+        return frozenset(name for name in said | self.condition.names if name.partition(".")[0] != "params")
+
+
+class AppliesTo(Part):
+    """Where a policy applies. In patterns `*` stands for any characters, `?` for one, `[abc]` for one of a set."""
+
+    actions: Patterns = Field(
+        default=("*",),
+        description="Names or patterns of actions and agent operations.",
+        examples=[["merge", "git.*"]],
+    )
+    modes: Patterns = Field(default=("*",), description="Names or patterns of modes; `*` is every mode and none.")
+
+    def covers(self, action: str, mode: str | None) -> bool:
+        """Whether it applies to `action` in `mode`; None is outside any mode, where only `*` applies."""
+        return any(name_pattern(p)(action) for p in self.actions) and (
+            "*" in self.modes or (mode is not None and any(name_pattern(p)(mode) for p in self.modes))
+        )
+
+
+class Policy(Part):
+    """Rules about actions, and where they apply."""
+
+    name: Name = Field(description="Unique among policies; the file is named after it.")
+    version: int = Field(default=1, ge=1, description="Raise it when rules change meaning.")
+    description: str = Field(default="", description="One sentence: what it protects.")
+    level: Level = Field(
+        description="always_on: in force wherever it applies. situational: in force only in the situations that "
+        "applies_to names. audit: never refuses; what it would have refused is logged."
+    )
+    applies_to: AppliesTo = Field(default=AppliesTo(), description="Actions and modes; left out: all of them.")
+    params: dict[Name, JsonValue] = Field(
+        default={},
+        description="Values that rules read as `params.<key>`, so that a project can change them without the rules.",
+        examples=[{"protected": ["main", "develop"]}],
+    )
+    rules: Annotated[tuple[Rule, ...], AfterValidator(_not_empty)] = Field(
+        json_schema_extra={"minItems": 1},
+        description="All of them are evaluated; deny over ask over allow.",
+    )
+    metadata: dict[str, JsonValue] = Field(default={}, description="Free keys for your own tools.")
+
+    @model_validator(mode="after")
+    def _check_ids(self) -> Policy:
+        seen: set[str] = set()
+        for rule in self.rules:
+            if rule.id in seen:
+                hint = "Every refusal names its rule; give each its own id."
+                message = f"There are two rules {rule.id!r}"
+                raise PydanticCustomError("rule_ids", "{message}", {"message": message, "hint": hint})
+            seen.add(rule.id)
+        return self
+
+    def names(self) -> frozenset[str]:
+        """The dotted names that conditions and messages read, without the policy's own `params.…`."""
+        return frozenset().union(*(rule.names() for rule in self.rules))
+
+
+def check_policy(policy: Policy, vocabulary: Vocabulary) -> list[Problem]:
+    """What is certainly a mistake in a policy that reads well.
+
+    Args:
+        policy: a valid policy.
+        vocabulary: the facts there are; `params.…` is added from the policy itself.
+
+    Returns:
+        Undeclared names in conditions and messages, rules that cannot matter, a situational policy for every situation.
+    """
+    known = vocabulary.narrowed("params", policy.params)
+    problems: list[Problem] = []
+    for index, rule in enumerate(policy.rules):
+        loc: tuple[str | int, ...] = ("rules", index)
+        problems += [
+            Problem((*loc, "when"), message, hint, offset) for offset, message, hint in known.check(rule.condition)
+        ]
+        for place, text in rule.messages():
+            found = known.check_names(message_names(text))
+            problems += [Problem((*loc, *place), message, hint, offset) for offset, message, hint in found]
+        problems += _idle(policy, index)
+    if policy.level == "situational" and policy.applies_to == AppliesTo():
+        hint = "Name actions or modes, or make it always_on."
+        problems.append(Problem(("applies_to",), "A situational policy needs a situation.", hint))
+    return problems
+
+
+def _idle(policy: Policy, index: int) -> Iterator[Problem]:
+    """Why a rule cannot matter: deny goes over ask and allow wherever it stands, so an equal deny makes them idle."""
+    rule = policy.rules[index]
+    for number, other in enumerate(policy.rules):
+        if number == index:
+            continue
+        same = other.condition.normal == rule.condition.normal
+        if other.effect == "deny" and other.unconditional and (number < index or rule.effect != "deny"):
+            message = f"Rule {rule.id!r} can never matter: {other.id!r} denies always."
+        elif same and number < index and other.effect == rule.effect:
+            message = f"Rule {rule.id!r} repeats {other.id!r}: same effect, same condition."
+        elif same and other.effect == "deny" and rule.effect != "deny":
+            message = f"Rule {rule.id!r} can never matter: {other.id!r} denies under the same condition."
+        else:
+            continue
+        yield Problem(("rules", index, "id"), message, "Remove one of the two, or make their conditions differ.")
+        return
+
+
+__all__ = ["AppliesTo", "Effect", "Fix", "Level", "Policy", "Rule", "check_policy"]

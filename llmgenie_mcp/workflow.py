@@ -1,0 +1,171 @@
+"""What a workflow definition is: states, transitions, guards, effects.
+
+The vocabulary follows XState and SCXML (`initial`, `states`, `on`, `target`, `final`), guards follow the
+`expression` + `message` pair of Kubernetes admission policies. Models are frozen: a definition never changes
+after loading. Whether a definition makes sense as a whole is said by `llmgenie_mcp.structure`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from fnmatch import fnmatchcase
+from functools import cached_property
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+
+from llmgenie_mcp.expressions import Expression, ExpressionSource, MessageSource
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=60)]
+TriggerName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*$", max_length=60)]
+SubjectKind = Literal["branch", "task", "version", "session", "project", "text"]
+
+
+class Definition(BaseModel):
+    """Base of everything that is read from a definition file: frozen, and unknown keys are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True, ignored_types=(cached_property,))
+
+
+class Guard(Definition):
+    """A condition of a transition. All guards of a transition must hold; an unknown fact does not hold."""
+
+    expression: ExpressionSource = Field(
+        description="Condition in the expression language.",
+        examples=["tests.last.passed and tests.last.commit == git.head"],
+    )
+    message: MessageSource = Field(
+        description="What to do to pass; shown when the guard does not hold. `{dotted.names}` are filled in.",
+        min_length=1,
+    )
+
+    @cached_property
+    def condition(self) -> Expression:
+        """The compiled expression."""
+        return Expression.parse(self.expression)
+
+
+class Effect(Definition):
+    """What a transition does besides changing state; exactly one key."""
+
+    log: MessageSource | None = Field(
+        default=None, description="A line for the meta-log; `{dotted.names}` are filled in."
+    )
+    emit: TriggerName | None = Field(
+        default=None, description="The type of an event to emit, such as `review.requested`."
+    )
+
+    @model_validator(mode="after")
+    def _one(self) -> Effect:
+        if (self.log is None) == (self.emit is None):
+            raise ValueError("an effect has exactly one of: log, emit")
+        return self
+
+
+def _short_form(value: object) -> object:
+    """`reject: draft` is short for `reject: {target: draft}`."""
+    return {"target": value} if isinstance(value, str) else value
+
+
+class Transition(Definition):
+    """One way out of a state."""
+
+    target: Name = Field(description="The state it leads to.")
+    description: str = Field(default="", description="What taking it means, for people and models.")
+    guards: list[Guard] = Field(default=[], description="Conditions that must all hold.")
+    effects: list[Effect] = Field(default=[], description="What else happens when it is taken.")
+    approval: Literal["human"] | None = Field(
+        default=None, description="`human`: only a person may take it; an agent asks with request_approval."
+    )
+    roles: list[Name] = Field(default=[], description="Roles of the session that may take it; empty: any.")
+    metadata: dict[str, Any] = Field(default={}, description="Free keys for your own tools.")
+
+
+TransitionOrTarget = Annotated[Transition, BeforeValidator(_short_form, json_schema_input_type=Transition | Name)]
+
+
+class State(Definition):
+    """One state: what may be done in it and where it leads."""
+
+    description: str = Field(default="", description="What it means to be here, for people and models.")
+    actions: list[str] | None = Field(
+        default=None,
+        description="Names or globs of the actions open here; leave out to open all, [] to open none.",
+        examples=[["create_task", "run_tests", "list_*"]],
+    )
+    on: dict[TriggerName, TransitionOrTarget] = Field(default={}, description="Triggers and where they lead.")
+    final: bool = Field(default=False, description="An instance that reaches it has ended.")
+    metadata: dict[str, Any] = Field(default={}, description="Free keys for your own tools.")
+
+    def opens(self, action: str) -> bool:
+        """Whether `action` may be run here: it is listed, it is a trigger of this state, or nothing is listed at all."""
+        if self.actions is None or action in self.on or action in self._listed[0]:
+            return True
+        return any(fnmatchcase(action, pattern) for pattern in self._listed[1])
+
+    @cached_property
+    def _listed(self) -> tuple[frozenset[str], tuple[str, ...]]:
+        """The names and the patterns of `actions`, apart: most are names, and every action is looked up in every state."""
+        patterns = tuple(entry for entry in self.actions or () if any(char in entry for char in "*?["))
+        return frozenset(self.actions or ()) - frozenset(patterns), patterns
+
+
+class Workflow(Definition):
+    """A named, versioned state machine about one kind of subject."""
+
+    name: Name = Field(description="Unique among workflows; the file is named after it.")
+    version: int = Field(default=1, ge=1, description="Raise it when states or triggers change meaning.")
+    description: str = Field(default="", description="One sentence: what goes from where to where.")
+    subject: SubjectKind = Field(default="text", description="What an instance is about.")
+    initial: Name = Field(description="The state in which an instance starts.")
+    on: dict[TriggerName, TransitionOrTarget] = Field(
+        default={}, description="Triggers that work in every state that is not final, unless the state has its own."
+    )
+    states: dict[Name, State] = Field(description="All states by name.", min_length=1)
+    metadata: dict[str, Any] = Field(default={}, description="Free keys for your own tools.")
+
+    def transitions(self, state: str) -> Mapping[str, Transition]:
+        """All triggers that work in `state`, the state's own over those of the workflow; none in a final state."""
+        here = self.states[state]
+        if here.final:
+            return {}
+        return {**{k: t for k, t in self.on.items() if t.target != state}, **here.on}
+
+    def edges(self) -> Iterator[tuple[str, str, Transition]]:
+        """Every (state, trigger, transition)."""
+        for name in self.states:
+            for trigger, transition in self.transitions(name).items():
+                yield name, trigger, transition
+
+    @cached_property
+    def triggers(self) -> frozenset[str]:
+        """Every trigger of the workflow."""
+        return frozenset(trigger for _, trigger, _ in self.edges())
+
+    @cached_property
+    def asking(self) -> frozenset[str]:
+        """The triggers that need a person somewhere."""
+        return frozenset(trigger for _, trigger, transition in self.edges() if transition.approval)
+
+    def states_with(self, trigger: str) -> list[str]:
+        """The states in which `trigger` works."""
+        return [state for state, name, _ in self.edges() if name == trigger]
+
+    def path(self, start: str, trigger: str) -> list[str] | None:
+        """The fewest triggers that lead from `start` to a state where `trigger` works; None when there is no way."""
+        goals = set(self.states_with(trigger))
+        seen, paths = {start}, [(start, [])]  # type: tuple[set[str], list[tuple[str, list[str]]]]
+        while paths:
+            state, way = paths.pop(0)
+            if state in goals:
+                return way
+            for name, transition in self.transitions(state).items():
+                if transition.target not in seen:
+                    seen.add(transition.target)
+                    paths.append((transition.target, [*way, name]))
+        return None
+
+    @property
+    def prefix(self) -> str:
+        """First part of the ids of its instances: `REV` for `review`."""
+        return self.name.replace("_", "")[:3].upper()
