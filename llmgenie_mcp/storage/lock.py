@@ -1,0 +1,84 @@
+"""The lock between processes: `flock` on a file, which ends with the process that holds it, however that ends."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from llmgenie_mcp.errors import StorageBusy
+
+_FIRST_PAUSE = 0.0002
+_LONGEST_PAUSE = 0.01
+
+
+class FolderLock:
+    """An exclusive lock on `path`, for one thread at a time: the caller keeps its other threads out.
+
+    `fcntl.flock` itself rather than the `filelock` package: 2 µs against 110 µs per lock, and 50 ms less to import; the
+    two exclude one another all the same.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._fd: int | None = None
+        self._identity = (0, 0)
+
+    def acquire(self, timeout: float) -> None:
+        """Take the lock; the file is created when it is missing.
+
+        Raises:
+            StorageBusy: another process held it for over `timeout` seconds.
+            OSError: the file cannot be opened (its folder is missing, or cannot be written).
+        """
+        deadline = time.monotonic() + timeout
+        pause = _FIRST_PAUSE
+        while True:
+            fd = self._opened()
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() >= deadline:
+                    raise StorageBusy(
+                        f"Another process held {self.path} for over {timeout:g} s.",
+                        "Try again; if it stays so, see which process has that file open (`lsof` or `fuser`).",
+                        lock=str(self.path),
+                    ) from None
+                if not self._is_current():
+                    self.close()
+                time.sleep(pause)
+                pause = min(pause * 1.5, _LONGEST_PAUSE)
+                continue
+            if self._is_current():
+                return
+            self.close()  # the folder was removed or replaced meanwhile: this lock would keep nobody out
+
+    def release(self) -> None:
+        """Let others in."""
+        if self._fd is not None:
+            fcntl.flock(self._fd, fcntl.LOCK_UN)
+
+    def close(self) -> None:
+        """Close the file, and with it the lock; in a forked child the parent's lock stays."""
+        fd, self._fd = self._fd, None
+        if fd is not None:
+            with suppress(OSError):
+                os.close(fd)
+
+    __del__ = close
+
+    def _opened(self) -> int:
+        if self._fd is None:
+            self._fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+            mine = os.fstat(self._fd)
+            self._identity = mine.st_dev, mine.st_ino
+        return self._fd
+
+    def _is_current(self) -> bool:
+        try:
+            there = self.path.stat()
+        except FileNotFoundError:
+            return False
+        return (there.st_dev, there.st_ino) == self._identity
