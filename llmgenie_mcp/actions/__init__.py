@@ -1,0 +1,1 @@
+"""What an agent may run, one family a file; `llmgenie_mcp.plugins` finds the modules here."""

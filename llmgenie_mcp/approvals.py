@@ -1,0 +1,116 @@
+"""Approvals: a question to a person, the sealed answer, and for what it holds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from llmgenie_mcp import trust
+from llmgenie_mcp.errors import UnknownName, UsageError, shorten
+from llmgenie_mcp.expressions import UNKNOWN
+from llmgenie_mcp.operations import OPERATIONS
+from llmgenie_mcp.records import Document, now
+from llmgenie_mcp.situation import Situation
+from llmgenie_mcp.storage import Transaction
+
+SHOWN = 10
+"""So many parameters are named in a question."""
+_SEALED = ("id", "action", "params", "instance", "commit", "status", "decided_by", "decided_at", "channel")
+
+
+def seal(approval: Mapping[str, Any]) -> str:
+    """The seal of an answer, with the answering person's own key."""
+    return trust.seal({name: approval.get(name) for name in _SEALED})
+
+
+def is_valid(approval: Mapping[str, Any]) -> bool:
+    """Whether a person of this machine granted it: an approval written into the store by other means has no valid seal."""
+    if approval.get("status") != "granted":
+        return False
+    return trust.is_sealed({name: approval.get(name) for name in _SEALED}, approval.get("seal"))
+
+
+def commit_for(situation: Situation) -> str | None:
+    """The commit an approval is about: the head of the branch merged or under review, else HEAD; None outside git."""
+    head = situation.fact("git.subject_head")
+    return None if head is UNKNOWN else head
+
+
+def standing(situation: Situation) -> Document | None:
+    """The granted approval that covers what is asked, at the present commit.
+
+    It covers the very action that was asked for, and the further steps of the instance that it was asked for; a step
+    that needs a person itself only when the question was about that step.
+    """
+    granted = situation.reader.all("approvals", {"status": "granted"})
+    candidates = [approval for approval in granted if _covers(approval, situation)]
+    commit = commit_for(situation) if candidates else None
+    return next((a for a in reversed(candidates) if a.get("commit") == commit and is_valid(a)), None)
+
+
+def _covers(approval: Document, situation: Situation) -> bool:
+    about, move = approval.get("instance"), situation.move
+    if about is not None and (situation.instance is None or situation.instance["id"] != about):
+        return False
+    if move is not None and about == move.id and move.workflow in situation.workflows:
+        asking = situation.workflows[move.workflow].asking
+        if approval["action"] in ({move.trigger} if move.trigger in asking else asking):
+            return True
+    asked = situation.resource if situation.action in OPERATIONS else situation.params
+    return approval["action"] == situation.action and said(approval.get("params") or {}) == said(asked or {})
+
+
+def said(params: Mapping[str, Any]) -> Document:
+    """What an approval keeps of parameters: those that say something; the instance is a field of its own."""
+    return {k: v for k, v in params.items() if v not in (None, "", [], {}, False) and k not in ("instance", "type")}
+
+
+def answer(tx: Transaction, approval_id: str, granted: bool, person: str, channel: str, comment: str) -> Document:
+    """Write a person's answer and commit it; returns the approval.
+
+    Raises:
+        UnknownName: no such approval. UsageError: it was answered before.
+    """
+    approval = tx.get("approvals", approval_id)
+    if approval is None:
+        raise UnknownName("approval", approval_id, [d["id"] for d in tx.query("approvals", {"status": "pending"})])
+    if approval["status"] != "pending":
+        raise UsageError(
+            f"{approval_id} was {approval['status']} already, by {approval.get('decided_by')}.",
+            "Ask anew with request_approval.",
+        )
+    approval |= {
+        "status": "granted" if granted else "declined",
+        "decided_by": person,
+        "decided_at": now(),
+        "channel": channel,
+        "comment": comment[:2000],
+        "updated_at": now(),
+    }
+    approval["seal"] = seal(approval)
+    written = tx.put("approvals", approval_id, approval)
+    tx.commit(
+        {
+            "type": f"approval.{approval['status']}",
+            "actor": {"kind": "human", "id": person},
+            "session": approval.get("session"),
+            "approval": approval_id,
+            "action": approval["action"],
+            "instance": approval.get("instance"),
+            "commit": approval.get("commit"),
+            "channel": channel,
+            "notes": [comment[:600]] if comment else [],
+        }
+    )
+    return written
+
+
+def question(action: str, params: Mapping[str, Any], instance: Document | None, commit: str | None) -> str:
+    """What a person is asked, in one line of printable text: an agent chose the words that it quotes."""
+    about = f" for {instance['id']} ({instance['subject']}, {instance['state']})" if instance else ""
+    given = ", ".join(f"{shorten(k, 40)}={shorten(v)}" for k, v in [*params.items()][:SHOWN])
+    more = f" and {len(params) - SHOWN} more" if len(params) > SHOWN else ""
+    text = (
+        f"Approve {action}{f' ({given}{more})' if given else ''}{about}{f' at commit {commit[:10]}' if commit else ''}?"
+    )
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)

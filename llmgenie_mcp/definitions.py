@@ -1,0 +1,140 @@
+"""Everything that is defined for a project, loaded as one: settings, workflows, policies, actions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import BaseModel
+
+from llmgenie_mcp import judge, plugins, trust, validation
+from llmgenie_mcp.catalog import Catalog, fingerprint, load_catalog
+from llmgenie_mcp.config import FILE_NAME, Settings, load_settings
+from llmgenie_mcp.errors import UnknownName
+from llmgenie_mcp.judge import Judgement
+from llmgenie_mcp.offers import workflow_actions
+from llmgenie_mcp.operations import OPERATIONS
+from llmgenie_mcp.plugins import Action
+from llmgenie_mcp.policy import PolicySet
+from llmgenie_mcp.project import Project
+from llmgenie_mcp.records import Actor
+from llmgenie_mcp.situation import PROJECT_MODE, Reader, Situation, World, vocabulary
+from llmgenie_mcp.workflow import Workflow
+
+
+@dataclass(frozen=True, slots=True)
+class Definitions:
+    """What is in force.
+
+    Attributes:
+        settings: of the project.
+        catalog: workflows and policies with their origin.
+        workflows: the definitions by name.
+        policies: ready to decide.
+        actions: everything that may be run, by name: registered ones and those that workflows bring along.
+        trusted: whether a person accepted the project's own definitions.
+        mark: changes when a file behind them changes.
+        opened: what `open_actions` found before, by mode, workflow and state.
+    """
+
+    settings: Settings
+    catalog: Catalog
+    workflows: Mapping[str, Workflow]
+    policies: PolicySet
+    actions: dict[str, Action]
+    trusted: bool
+    mark: object
+    opened: dict[tuple[str, str | None, str | None], tuple[str, ...]] = field(default_factory=dict)
+
+    def action(self, name: str) -> Action:
+        """The action of that name. Raises UnknownName."""
+        if validation.check_name(name, "action") not in self.actions:
+            raise UnknownName("action", name, self.actions)
+        return self.actions[name]
+
+    def situation(self, project: Project, reader: Reader, session: str | None, actor: Actor, world: World) -> Situation:
+        """What is known when `actor` asks something in `session`.
+
+        Raises:
+            UnknownName: there is no such session.
+        """
+        document = None
+        if session is not None:
+            document = reader.get("sessions", validation.check_name(session, "session"))
+            if document is None:
+                known = [d["id"] for status in ("active", "paused") for d in reader.all("sessions", {"status": status})]
+                raise UnknownName(
+                    "session", session, known, hint="" if known else "Start one: run_action start_session."
+                )
+        held = reader.get("instances", PROJECT_MODE)
+        mode = document["mode"] if document else held["state"] if held else self.workflows["modes"].initial
+        return Situation(
+            project,
+            self.settings,
+            reader,
+            actor,
+            document,
+            mode,
+            world,
+            self.workflows,
+            self.trusted,
+            judge=self._judge_by_name,
+        )
+
+    def judge(self, offer: Action, situation: Situation, args: BaseModel | None) -> Judgement:
+        """Whether `offer` may be done with `args`; None asks whether it is available at all."""
+        situation.params = None if args is None else args.model_dump(mode="json")
+        return judge.judge(self.catalog, self.policies, offer, situation, args)
+
+    def open_actions(self, situation: Situation) -> tuple[str, ...]:
+        """Names of the actions that the states of `situation` open; guards and policies are not looked at."""
+        instance = (situation.session or {}).get("instance")
+        document = situation.reader.get("instances", instance) if instance else None
+        place = (situation.mode, document["workflow"], document["state"]) if document else (situation.mode, None, None)
+        if place not in self.opened:
+            self.opened[place] = judge.open_names(self.catalog, self.actions, situation.mode, document)
+        return self.opened[place]
+
+    def _judge_by_name(self, situation: Situation, name: str, params: Mapping[str, Any]) -> Judgement:
+        offer = self.action(name)
+        return self.judge(offer, situation, validation.check(offer, params, None)[1])
+
+
+def load(project: Project) -> Definitions:
+    """Load all definitions of `project`.
+
+    Raises:
+        DefinitionError: a file is wrong; every problem as file:line:column.
+    """
+    registered = plugins.actions()
+    mark = current_mark(project)
+    settings = load_settings(project.store)
+    trusted = trust.is_trusted(project.store)
+    catalog = load_catalog(
+        project.store, actions=registered, operations=OPERATIONS, vocabulary=vocabulary(), trusted=trusted
+    )
+    workflows = {name: entry.value for name, entry in catalog.workflows.items()}
+    actions = {**registered, **workflow_actions(workflows, registered)}
+    return Definitions(
+        settings,
+        catalog,
+        workflows,
+        PolicySet(catalog.effective_policies()),
+        dict(sorted(actions.items())),
+        trusted,
+        mark,
+    )
+
+
+def current_mark(project: Project) -> tuple[Any, ...]:
+    """Cheap sign of change: times and sizes of the files that `load` reads, and of the record of trust."""
+    return (fingerprint(project.store), _stamp(project.store / FILE_NAME), _stamp(trust.state_folder() / "trust.json"))
+
+
+def _stamp(path: Any) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return (found.st_mtime_ns, found.st_size)

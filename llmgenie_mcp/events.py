@@ -1,0 +1,78 @@
+"""Events from outside: recorded, and handed to the open instances whose state waits for them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from llmgenie_mcp import ledger, plugins
+from llmgenie_mcp.definitions import Definitions
+from llmgenie_mcp.judge import refusal_of, request_of, try_step
+from llmgenie_mcp.machine import Step
+from llmgenie_mcp.plugins import Move
+from llmgenie_mcp.records import Document, Refusal
+from llmgenie_mcp.situation import ENGINE_WORKFLOWS, ActionContext, Situation
+
+
+def receive(definitions: Definitions, ctx: ActionContext, name: str, data: Document) -> Document:
+    """Record an event and take the steps that wait for it, as one transaction.
+
+    Args:
+        definitions: what is in force.
+        ctx: with an open transaction; it is committed here.
+        name: the event's type.
+        data: its data; `instance` or `branch` in it narrow which instances are moved.
+    """
+    situation, subject = ctx.situation, data.get("instance")
+    made = ledger.event(situation, name, subject if isinstance(subject, str) else None, data)
+    ctx.events.append(made)
+    moved, refused = [], []
+    for instance, result in judged(definitions, situation, name, data):
+        if isinstance(result, Step):
+            moved.append(ledger.take(ctx, result))
+        else:
+            refused.append({"instance": instance["id"], "reasons": [refusal.to_dict() for refusal in result]})
+    line = ledger.entry("event.received", name, ctx, data, moved=moved, refused=refused)
+    seq = ctx.write.commit(line)
+    return {"event": {"id": made.id, "type": name}, "moved": moved, "refused": refused, "seq": seq}
+
+
+def judged(
+    definitions: Definitions, situation: Situation, name: str, data: Document
+) -> Iterator[tuple[Document, Step | tuple[Refusal, ...]]]:
+    """Each instance that waits for the event, with the step to take or what stands against it.
+
+    Neither the mode nor the instance worked on matters, for a fact from outside is not work; guards and policies do.
+    """
+    situation.action, situation.params = name, data
+    for instance in _waiting(definitions, situation, name, data):
+        if name in plugins.actions():
+            message = f"An event does not {name}: the action of that name does the work that goes with the step."
+            fix = {"action": name, "params": {"instance": instance["id"]}}
+            yield instance, (Refusal("no_transition", f"{instance['workflow']}.{name}", message, fix=fix),)
+            continue
+        flow = definitions.workflows[instance["workflow"]]
+        result = try_step(definitions.catalog, situation, Move(flow.name, name, instance["id"]))
+        situation.resource = {"type": flow.name, "id": instance["id"], flow.subject: instance["subject"]}
+        decision = definitions.policies.decide(request_of(definitions.policies, situation))
+        refusals = (*(() if isinstance(result, Step) else result), *map(refusal_of, decision.reasons))
+        yield instance, refusals or result
+        situation.resource = {}
+
+
+def _waiting(definitions: Definitions, situation: Situation, name: str, data: Document) -> list[Document]:
+    flows = {
+        key: flow
+        for key, flow in definitions.workflows.items()
+        if key not in ENGINE_WORKFLOWS and name in flow.triggers
+    }
+    found = []
+    for instance in situation.reader.all("instances"):
+        flow = flows.get(instance["workflow"])
+        if flow is None or instance["state"] not in flow.states or name not in flow.transitions(instance["state"]):
+            continue
+        if data.get("instance") not in (None, instance["id"]):
+            continue
+        if flow.subject == "branch" and data.get("branch") not in (None, instance["subject"]):
+            continue
+        found.append(instance)
+    return found

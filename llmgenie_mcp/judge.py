@@ -1,0 +1,230 @@
+"""May this be done now? Workflow and policies together, for running an action and for saying what is available.
+
+Both ask the same function, so that what is called available is what will be allowed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from llmgenie_mcp import machine, plugins
+from llmgenie_mcp.catalog import Catalog
+from llmgenie_mcp.expressions import UNKNOWN
+from llmgenie_mcp.machine import Step
+from llmgenie_mcp.plugins import Action, Move
+from llmgenie_mcp.policy import Decision, PolicyRequest, PolicySet, Reason
+from llmgenie_mcp.records import Document, Refusal
+from llmgenie_mcp.situation import ENGINE_WORKFLOWS, Situation
+from llmgenie_mcp.workflow import State, Workflow
+
+ABOUT_PARAMS = ("resource.", "action.params")
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """The answer.
+
+    Attributes:
+        refusals: every reason against it; empty when it may be done.
+        step: the transition that goes with it.
+        decision: what the policies said; None when it did not come to that.
+        conditions: while the parameters are not known yet: the rules that will depend on them.
+    """
+
+    refusals: tuple[Refusal, ...]
+    step: Step | None = None
+    decision: Decision | None = None
+    conditions: tuple[str, ...] = ()
+
+    @property
+    def allowed(self) -> bool:
+        """Whether it may be done."""
+        return not self.refusals
+
+
+def judge(catalog: Catalog, policies: PolicySet, action: Action, situation: Situation, params: Any = None) -> Judgement:
+    """Judge `action` in `situation`.
+
+    Args:
+        catalog: the definitions in force.
+        policies: the policies in force.
+        action: what is asked for.
+        situation: who asks, where; its `move`, `instance` and `resource` are filled in here.
+        params: the validated parameters; None asks whether it is available at all.
+    """
+    situation.action, situation.changes, situation.destructive = action.name, action.changes, action.destructive
+    situation.move, situation.resource, situation.instance = None, {}, _focus(situation)
+    refusals: list[Refusal] = []
+    if action.ready and (refusal := action.ready(situation, params)):
+        refusals.append(refusal)
+    # What a state opens binds agents; a person who answers is not stopped by the mode that an agent is in.
+    if not action.everywhere and situation.actor.kind == "agent":
+        refusals.extend(_not_open(catalog, situation, action.name))
+    step, conditions = None, []
+    moved = action.move(situation, params) if action.move else None
+    if isinstance(moved, Refusal):
+        refusals.append(moved)
+    elif moved is not None:
+        result = try_step(catalog, situation, moved)
+        if isinstance(result, Step):
+            step = result
+        else:
+            refusals.extend(result)
+    if action.resource and params is not None:
+        situation.resource = action.resource(situation, params)
+    decision = policies.decide(request_of(policies, situation))
+    for reason in decision.reasons:
+        if params is None and reason.unknown and all(name.startswith(ABOUT_PARAMS) for name in reason.unknown):
+            conditions.append(f"{reason.policy}/{reason.rule}: depends on {', '.join(reason.unknown)}")
+        else:
+            refusals.append(refusal_of(reason))
+    return Judgement(tuple(refusals), step, decision, tuple(conditions))
+
+
+def open_names(catalog: Catalog, actions: dict[str, Action], mode: str, instance: Document | None) -> tuple[str, ...]:
+    """Names of the actions that the states open, without looking at guards and policies: fast, and the same for all."""
+    places = list(_places(catalog, mode, instance))
+    triggers = workflow_triggers(catalog)
+    moves = _moves(catalog, instance)
+    return tuple(
+        name
+        for name, action in actions.items()
+        if (action.everywhere or all(_opens(workflow, state, name) for _, workflow, state in places))
+        and (name not in triggers or name in moves)
+    )
+
+
+def workflow_triggers(catalog: Catalog) -> frozenset[str]:
+    """Triggers that are asked for by their own name."""
+    flows = [entry.value for name, entry in catalog.workflows.items() if name not in ENGINE_WORKFLOWS]
+    return frozenset().union(*(flow.triggers for flow in flows)) if flows else frozenset()
+
+
+def refusal_of(reason: Reason) -> Refusal:
+    """A policy's reason as a refusal."""
+    return Refusal(
+        reason.code,
+        f"{reason.policy}/{reason.rule}",
+        reason.message,
+        {name: "unknown" if value is UNKNOWN else value for name, value in reason.values.items()},
+        reason.fix,
+        tuple(reason.clauses),
+    )
+
+
+def state_of(situation: Situation, move: Move) -> str | None:
+    """The state of what `move` moves; None when there is no such thing."""
+    reader = situation.reader
+    if move.workflow == "modes":
+        return situation.mode
+    document = reader.get("tasks" if move.workflow == "task" else "instances", move.id)
+    if document is None:
+        return None
+    return str(document["status"] if move.workflow == "task" else document["state"])
+
+
+def named_action(workflow: str, trigger: str, instance: str) -> tuple[str, Document]:
+    """The action and parameters by which a caller asks for `trigger`."""
+    if workflow == "modes":
+        return "switch_mode", {"mode": trigger}
+    if workflow == "task":
+        if f"{trigger}_task" in plugins.actions():
+            return f"{trigger}_task", {"id": instance}
+        return "move_task", {"id": instance, "trigger": trigger}
+    return trigger, {"instance": instance}
+
+
+def request_of(policies: PolicySet, situation: Situation) -> PolicyRequest:
+    """What the policies are asked about `situation`, with the facts that their rules mention."""
+    facts = situation.facts(policies.names(situation.action, situation.mode))
+    return PolicyRequest(
+        subject=facts.pop("subject"),
+        action=situation.action,
+        params=situation.params,
+        resource=facts.pop("resource"),
+        context=facts.pop("context"),
+        facts=facts,
+    )
+
+
+def try_step(catalog: Catalog, situation: Situation, move: Move) -> Step | tuple[Refusal, ...]:
+    """The step that `move` asks for, or the reasons against it; sets `situation.move` and `situation.instance`."""
+    workflow = catalog.workflows[move.workflow].value
+    situation.move = move
+    state = state_of(situation, move)
+    if state is None:
+        return (Refusal("no_transition", f"{move.workflow}.{move.trigger}", f"There is no {move.workflow} {move.id}."),)
+    if move.workflow not in ENGINE_WORKFLOWS:
+        situation.instance = situation.reader.get("instances", move.id)
+    transition = workflow.transitions(state).get(move.trigger) if state in workflow.states else None
+    result = machine.step(
+        workflow,
+        state,
+        move.trigger,
+        situation.facts(machine.step_names(workflow, state, move.trigger)),
+        instance=move.id,
+        actor=situation.actor.kind,
+        role=situation.role,
+        approved=bool(transition and transition.approval and situation.fact("approval.granted") is True),
+    )
+    if isinstance(result, Step):
+        return result
+    return tuple(_with_named_fix(refusal, workflow, move) for refusal in result)
+
+
+def _with_named_fix(refusal: Refusal, workflow: Workflow, move: Move) -> Refusal:
+    """The machine speaks of triggers; a caller needs the action that asks for the trigger."""
+    if refusal.fix is None or refusal.fix["action"] not in workflow.triggers:
+        return refusal
+    name, params = named_action(workflow.name, refusal.fix["action"], move.id)
+    return replace(refusal, fix={"action": name, "params": params})
+
+
+def _focus(situation: Situation) -> Document | None:
+    instance = (situation.session or {}).get("instance")
+    return situation.reader.get("instances", instance) if instance else None
+
+
+def _places(catalog: Catalog, mode: str, instance: Document | None) -> Iterator[tuple[str, Workflow, State]]:
+    """The states in which the caller is: the mode's, and that of the instance worked on.
+
+    Modes govern what at least one of them lists; an action that none lists (of a plug-in, of a project's own workflow)
+    is open in all of them.
+    """
+    modes = catalog.workflows["modes"].value
+    if mode in modes.states:
+        yield f"mode {mode}", modes, modes.states[mode]
+    if instance and (entry := catalog.workflows.get(instance["workflow"])) and instance["state"] in entry.value.states:
+        yield f"{instance['id']} ({instance['state']})", entry.value, entry.value.states[instance["state"]]
+
+
+def _opens(workflow: Workflow, state: State, name: str) -> bool:
+    if state.opens(name):
+        return True
+    return workflow.name == "modes" and not any(other.opens(name) for other in workflow.states.values())
+
+
+def _moves(catalog: Catalog, instance: Document | None) -> set[str]:
+    entry = catalog.workflows.get(instance["workflow"]) if instance else None
+    if entry is None or instance is None or instance["state"] not in entry.value.states:
+        return set()
+    return set(entry.value.transitions(instance["state"]))
+
+
+def _not_open(catalog: Catalog, situation: Situation, name: str) -> Iterator[Refusal]:
+    for label, workflow, state in _places(catalog, situation.mode, situation.instance):
+        if _opens(workflow, state, name):
+            continue
+        where = [other for other, candidate in workflow.states.items() if candidate.opens(name) and not candidate.final]
+        rule = f"{workflow.name}.{next(key for key, value in workflow.states.items() if value is state)}"
+        if workflow.name == "modes":
+            fix: Document | None = {"action": "switch_mode", "params": {"mode": where[0]}} if where else None
+            message = f"{name} is not open in {label}" + (
+                f"; it is in {', '.join(where)}." if where else " or any other mode."
+            )
+        else:
+            message = f"{name} is not open while {label}" + (f"; it is in {', '.join(where)}." if where else ".")
+            fix = None
+        yield Refusal("not_open_here", rule, message, {"context.mode": situation.mode}, fix)

@@ -1,0 +1,163 @@
+"""Workflow semantics, pure: (workflow, state, trigger, facts) → the step to take, or the reasons why not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from llmgenie_mcp.expressions import UNKNOWN, format_message, message_names
+from llmgenie_mcp.records import ActorKind, Refusal
+from llmgenie_mcp.workflow import Guard, Transition, Workflow
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A transition that may be taken.
+
+    Attributes:
+        workflow: the definition's name.
+        instance: id of what moves.
+        trigger, source, target: as in the definition.
+        transition: the definition of it, with its effects.
+        trace: one line per clause of its guards.
+    """
+
+    workflow: str
+    instance: str
+    trigger: str
+    source: str
+    target: str
+    transition: Transition
+    trace: tuple[str, ...] = ()
+
+
+def step_names(workflow: Workflow, state: str, trigger: str) -> frozenset[str]:
+    """The facts that a step asks for: those of its guards, their messages, and what its effects tell."""
+    if state not in workflow.states:
+        return frozenset()
+    transition = workflow.transitions(state).get(trigger)
+    if transition is None:
+        return frozenset()
+    said = (name for guard in transition.guards for name, _ in message_names(guard.message))
+    return effect_names(transition).union(said, *(guard.condition.names for guard in transition.guards))
+
+
+def effect_names(transition: Transition) -> frozenset[str]:
+    """The facts that the texts of a transition's effects mention."""
+    return frozenset(name for effect in transition.effects for name, _ in message_names(effect.log or ""))
+
+
+def step(
+    workflow: Workflow,
+    state: str,
+    trigger: str,
+    facts: Mapping[str, Any],
+    *,
+    instance: str,
+    actor: ActorKind,
+    role: str | None = None,
+    approved: bool = False,
+) -> Step | tuple[Refusal, ...]:
+    """Whether `trigger` may be taken now.
+
+    Args:
+        workflow, state: where the instance is.
+        trigger: what is asked for.
+        facts: nested mapping for the guards; a missing fact does not hold.
+        instance: id of the instance, for messages.
+        actor: kind of who asks; only a person passes `approval: human`, unless
+        approved: a person granted this very step before.
+        role: the session's role.
+
+    Returns:
+        The step, or every reason that stands against it, the most basic first.
+    """
+    rule = f"{workflow.name}.{state}.{trigger}"
+    if state not in workflow.states:
+        return (_unknown_state(workflow, state, instance, rule),)
+    transition = workflow.transitions(state).get(trigger)
+    if transition is None:
+        return (_no_transition(workflow, state, trigger, instance, rule),)
+    reasons: list[Refusal] = []
+    if transition.roles and role not in transition.roles:
+        allowed = " or ".join(transition.roles)
+        reasons.append(
+            Refusal(
+                "wrong_role",
+                rule,
+                f"{trigger} is for {allowed}; this session's role is {role or 'none'}.",
+                {"session.role": role},
+            )
+        )
+    trace: list[str] = []
+    for guard in transition.guards:
+        refusal, lines = _check(guard, facts, rule)
+        trace.extend(lines)
+        if refusal:
+            reasons.append(refusal)
+    if transition.approval == "human" and actor != "human" and not approved:
+        reasons.append(
+            Refusal(
+                "approval_required",
+                rule,
+                f"{trigger} needs a person: an agent cannot approve its own work.",
+                {"subject.kind": actor},
+                {"action": "request_approval", "params": {"action": trigger, "instance": instance}},
+            )
+        )
+    if reasons:
+        return tuple(reasons)
+    return Step(workflow.name, instance, trigger, state, transition.target, transition, tuple(trace))
+
+
+def _check(guard: Guard, facts: Mapping[str, Any], rule: str) -> tuple[Refusal | None, tuple[str, ...]]:
+    explanation = guard.condition.explain(facts)
+    lines = tuple(str(clause) for clause in explanation.clauses)
+    if explanation.value is True and not explanation.error:
+        return None, lines
+    message = format_message(guard.message, facts)
+    if explanation.error:
+        message = f"{message} (the guard cannot be decided: {explanation.error})"
+    values = {
+        name: "unknown" if value is UNKNOWN else value
+        for clause in explanation.clauses
+        for name, value in clause.values.items()
+    }
+    return Refusal("guard_failed", rule, message, values, trace=lines), lines
+
+
+def _unknown_state(workflow: Workflow, state: str, instance: str, rule: str) -> Refusal:
+    return Refusal(
+        "no_transition",
+        rule,
+        f"{instance} is in state {state!r}, which workflow {workflow.name} (version {workflow.version}) no longer has; "
+        f"its states are {_listed(workflow.states)}. A person must restore that state in the definition.",
+    )
+
+
+def _no_transition(workflow: Workflow, state: str, trigger: str, instance: str, rule: str) -> Refusal:
+    here = workflow.transitions(state)
+    if workflow.states[state].final:
+        return Refusal(
+            "no_transition", rule, f"{instance} has ended: it is {state}. Start a new one.", {"instance.state": state}
+        )
+    if trigger not in workflow.triggers:
+        return Refusal(
+            "no_transition",
+            rule,
+            f"{trigger} is no trigger of workflow {workflow.name}; in {state} there are {_listed(here)}.",
+        )
+    where = " or ".join(workflow.states_with(trigger))
+    message = f"{instance} is {state}; {trigger} is possible from {where}."
+    way = workflow.path(state, trigger)
+    if not way:
+        return Refusal("no_transition", rule, f"{message} No trigger leads there from here.", {"instance.state": state})
+    message += f" First {', then '.join(way)}."
+    return Refusal(
+        "no_transition", rule, message, {"instance.state": state}, {"action": way[0], "params": {"instance": instance}}
+    )
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(names) or "none"

@@ -1,0 +1,240 @@
+"""Where things stand and what may be done: the Engine's answers to questions."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from llmgenie_mcp import answers, judge, validation
+from llmgenie_mcp.definitions import Definitions
+from llmgenie_mcp.errors import BadParams, UnknownName, shorten
+from llmgenie_mcp.operations import READING
+from llmgenie_mcp.policy import Decision
+from llmgenie_mcp.records import Document
+from llmgenie_mcp.redact import cut
+from llmgenie_mcp.situation import Reader, Situation, open_instances
+
+HYPOTHETICAL = "(new)"
+SHOWN = 20
+"""So many sessions and instances are told, and half as many questions; context data has all."""
+DETAILED = 3
+"""So many of the best matches of a query come with their JSON Schema."""
+
+
+class _Overlay:
+    """A reader that knows one more instance: the one a question supposes."""
+
+    def __init__(self, reader: Reader, instance: Document) -> None:
+        self._reader = reader
+        self._instance = instance
+
+    def get(self, table: str, id: str) -> Document | None:  # noqa: A002
+        if (table, id) == ("instances", self._instance["id"]):
+            return dict(self._instance)
+        return self._reader.get(table, id)
+
+    def all(self, table: str, where: Mapping[str, object] | None = None) -> list[Document]:
+        return self._reader.all(table, where)
+
+    def count(self, table: str, where: Mapping[str, object] | None = None) -> int:
+        return self._reader.count(table, where)
+
+
+def place(situation: Situation, context: str | None) -> str:
+    """Put `situation` where `context` says and return its name.
+
+    Args:
+        situation: is changed.
+        context: a mode, a workflow, `workflow/state` or an instance id; None for where the caller is.
+
+    Raises:
+        UnknownName: none of these.
+    """
+    if context is None:
+        instance = (situation.session or {}).get("instance")
+        return f"{situation.mode}{f', {instance}' if instance else ''}"
+    modes = situation.workflows["modes"].states
+    if validation.check_name(context, "context") in modes:
+        situation.mode = context
+        return context
+    instance = situation.reader.get("instances", context)
+    if instance is None:
+        instance = _supposed(situation, context)
+    situation.reader = _Overlay(situation.reader, instance)
+    situation.session = {"id": None, "status": "active", **(situation.session or {}), "instance": instance["id"]}
+    if instance["workflow"] in modes:
+        situation.mode = instance["workflow"]
+    return f"{instance['workflow']}/{instance['state']}" + (
+        "" if instance["id"] == HYPOTHETICAL else f" ({instance['id']})"
+    )
+
+
+def _supposed(situation: Situation, context: str) -> Document:
+    name, _, state = context.partition("/")
+    flow = situation.workflows.get(name)
+    if flow is None:
+        known = [
+            *situation.workflows["modes"].states,
+            *situation.workflows,
+            *(d["id"] for d in open_instances(situation.reader, situation.workflows)),
+        ]
+        raise UnknownName("context", context, set(known))
+    if state and state not in flow.states:
+        raise UnknownName(f"state of {name}", state, flow.states)
+    if not state:
+        own = (situation.session or {}).get("instance")
+        document = situation.reader.get("instances", own) if own else None
+        if document and document["workflow"] == name:
+            return document
+    return {"id": HYPOTHETICAL, "workflow": name, "state": state or flow.initial, "subject": "", "created_by": None}
+
+
+def available(
+    definitions: Definitions, situation: Situation, label: str, include_blocked: bool, query: str | None, limit: int
+) -> Document:
+    """Every action judged in `situation`: what may be done, and on request what may not and why."""
+    if not isinstance(limit, int):
+        raise BadParams(f"limit is {shorten(limit)}.", "Give a whole number.")
+    offers = list(definitions.actions.values())
+    if query is not None and validation.check_name(query, "query"):
+        ranked = sorted(((answers.rank(offer, query), offer) for offer in offers), key=lambda pair: -pair[0])
+        offers = [offer for score, offer in ranked if score]
+    else:
+        offers.sort(key=lambda offer: (offer.everywhere, offer.name))
+    opened: list[Document] = []
+    blocked: list[Document] = []
+    triggers = judge.workflow_triggers(definitions.catalog)
+    for offer in offers:
+        judgement = definitions.judge(offer, situation, None)
+        if judgement.allowed:
+            line = answers.action_line(offer, judgement)
+            if query and len(opened) < DETAILED:
+                line["schema"] = offer.params.model_json_schema()
+            opened.append(line)
+        elif include_blocked and (offer.name not in triggers or query or _near(situation, offer.name)):
+            blocked.append(answers.blocked_line(offer, judgement))
+    answer: Document = {
+        "context": label,
+        "mode": situation.mode,
+        "session": (situation.session or {}).get("id"),
+        "actions": opened[: max(1, limit)],
+    }
+    if len(opened) > limit:
+        answer["more"] = len(opened) - limit
+    if include_blocked:
+        answer["blocked"] = blocked
+    return answer
+
+
+def _near(situation: Situation, trigger: str) -> bool:
+    """Whether a blocked trigger is worth telling: it belongs to the workflow one is in."""
+    instance = situation.instance
+    flow = situation.workflows.get(instance["workflow"]) if instance else None
+    return flow is not None and trigger in flow.triggers
+
+
+def state(definitions: Definitions, situation: Situation, warnings: list[str]) -> Document:
+    """Project, mode, session, open instances with what may come next, approvals that wait, counts of tasks."""
+    reader, flows = situation.reader, situation.workflows
+    counted = {status: reader.count("tasks", {"status": status}) for status in flows["task"].states}
+    running = [
+        answers.instance_line(document, flows.get(document["workflow"])) for document in open_instances(reader, flows)
+    ]
+    modes = flows["modes"].states
+    answer: Document = {
+        "project": {
+            "name": situation.project.name,
+            "root": str(situation.project.root),
+            "store": str(situation.project.store),
+            "found_by": situation.project.source,
+        },
+        "mode": situation.mode,
+        "mode_description": modes[situation.mode].description if situation.mode in modes else "",
+        "session": cut({k: v for k, v in (situation.session or {}).items() if v not in (None, "", [])}) or None,
+        "sessions_open": [
+            d["id"] for status in ("active", "paused") for d in reader.all("sessions", {"status": status})
+        ][-SHOWN:],
+        "instances": running[:SHOWN],
+        "approvals_pending": [
+            {k: approval.get(k) for k in ("id", "action", "question")}
+            for approval in reader.all("approvals", {"status": "pending"})
+        ][-SHOWN // 2 :],
+        "tasks": {status: number for status, number in counted.items() if number},
+        "workflows": sorted(flows),
+        "policies": sorted(definitions.catalog.policies),
+        "trusted": definitions.trusted,
+        "warnings": [*definitions.catalog.notes, *warnings],
+    }
+    return {k: v for k, v in answer.items() if v not in (None, [], "")}
+
+
+def policy(definitions: Definitions, name: str) -> Document:
+    """A policy with its rules and origin. Raises UnknownName."""
+    entry = definitions.catalog.policies.get(validation.check_name(name, "policy"))
+    if entry is None:
+        raise UnknownName("policy", name, definitions.catalog.policies)
+    return {
+        **entry.value.model_dump(mode="json", exclude_defaults=True),
+        "name": name,
+        "version": entry.value.version,
+        "level": entry.value.level,
+        "origin": entry.origin,
+        "path": str(entry.path),
+    }
+
+
+def policies(definitions: Definitions) -> list[Document]:
+    """Name, level, origin and description of every policy."""
+    return [
+        {"name": name, "level": entry.value.level, "origin": entry.origin, "description": entry.value.description}
+        for name, entry in definitions.catalog.policies.items()
+    ]
+
+
+def decide(
+    definitions: Definitions, situation: Situation, only: str | None, action: str, params: Mapping[str, Any] | None
+) -> Decision:
+    """What the policies say to `action` (or an operation) with `params`. Raises BadParams."""
+    offer = definitions.actions.get(action)
+    if offer is not None:
+        args = validation.check(offer, params, None)[1] if params else None
+        judgement = definitions.judge(offer, situation, args)
+        if only is None and judgement.decision is not None:
+            return judgement.decision
+    else:
+        situation.action, situation.params = action, validation.check_json(params, f"The parameters of {action}")
+        situation.changes = action not in READING
+        situation.resource = resource_of(situation, action, situation.params)
+    return definitions.policies.decide(judge.request_of(definitions.policies, situation), only=only)
+
+
+def resource_of(situation: Situation, operation: str, params: Mapping[str, Any]) -> Document:
+    """What an operation is about: its parameters, branches by their own name, paths relative to the project.
+
+    What is null is not known, and counts against the operation.
+    """
+    resource = {"type": operation.partition(".")[0], "force": False, "no_verify": False}
+    resource |= {name: value for name, value in params.items() if value is not None}
+    if operation.startswith("git."):
+        branch = resource.get("branch") or situation.fact("git.branch")
+        if isinstance(branch, str):
+            # A refspec such as +HEAD:refs/heads/main is about main, and + is force.
+            resource["branch"] = branch.removeprefix("+").rpartition(":")[2].removeprefix("refs/heads/")
+            resource["force"] = resource["force"] or branch.startswith("+")
+    path = resource.get("path")
+    if isinstance(path, str):
+        root = situation.folder.resolve()
+        absolute = _resolved(root / path)
+        inside = absolute == root or root in absolute.parents
+        resource["path"] = absolute.relative_to(root).as_posix() if inside else absolute.as_posix()
+        resource["outside_project"] = not inside
+    return resource
+
+
+def _resolved(path: Path) -> Path:
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError):  # links in a ring, or a name too long
+        return Path(os.path.normpath(path))

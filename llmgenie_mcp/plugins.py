@@ -1,0 +1,217 @@
+"""Every extension point, on one page, and how extensions are found.
+
+An extension is one module that registers itself with a decorator from this page:
+
+    from llmgenie_mcp.plugins import action
+
+    @action("hello", params=HelloParams, description="Greets.")
+    def hello(ctx, params): ...
+
+Modules are found in the package's own folders (`llmgenie_mcp/actions/*.py`, `llmgenie_mcp/signals/*.py`) and through
+entry points of group `llmgenie_mcp`, whose values name modules. `load()` imports them once, when a registry is first used.
+A module that fails to import is reported by `failures()` and the rest works.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias, TypeVar
+
+from pydantic import BaseModel, ConfigDict
+
+ENTRY_POINT_GROUP = "llmgenie_mcp"
+FAMILIES = ("actions", "signals")
+
+Result: TypeAlias = dict[str, Any]
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Params(BaseModel):
+    """Base of the parameters of actions: unknown ones are errors; built at first use, because most are not used."""
+
+    model_config = ConfigDict(extra="forbid", defer_build=True)
+
+
+class NoParams(Params):
+    """For actions that take none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """The transition an action asks for: `trigger` of the thing `id` that runs by `workflow`."""
+
+    workflow: str
+    trigger: str
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """Something that may be run by name.
+
+    Attributes:
+        name: what callers say, `snake_case`.
+        description: one sentence for a model that chooses.
+        params: pydantic model of the parameters; its JSON Schema is what clients see.
+        run: called as `run(ctx, params)` with a `situation.ActionContext` and the validated model; returns JSON-compatible data.
+        changes: False for actions that only read.
+        everywhere: open in every state, whatever its `actions` list says (reading, sessions, modes, asking for approval).
+        slow: runs outside the lock: "started" is committed before and the end after (tests, git, remote calls).
+        destructive: may lose somebody's work; shown to clients as a hint.
+        move: called as `move(situation, params)`; the transition that goes with it, a `records.Refusal`, or None for none.
+        resource: called as `resource(situation, params)`; what the action is about, as policies see it (`resource.*`).
+        ready: called as `ready(situation, params)`; a `records.Refusal` when something it needs is not there, else None.
+    """
+
+    name: str
+    description: str
+    params: type[BaseModel]
+    run: Callable[[Any, Any], Result]
+    changes: bool = True
+    everywhere: bool = False
+    slow: bool = False
+    destructive: bool = False
+    move: Callable[[Any, Any], Any] | None = None
+    resource: Callable[[Any, Any], dict[str, Any]] | None = None
+    ready: Callable[[Any, Any], Any] | None = None
+
+    @property
+    def usage(self) -> str:
+        """Its parameters in one line: `title, description?, priority?=medium`."""
+        parts = []
+        for name, info in self.params.model_fields.items():
+            default = info.get_default(call_default_factory=False)
+            if info.is_required():
+                parts.append(name)
+            else:
+                parts.append(f"{name}?" if default in (None, "", [], {}) else f"{name}?={default}")
+        return ", ".join(parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """Facts about the world that guards and policies may ask for.
+
+    Attributes:
+        root: first word of the dotted names it answers, such as `git`.
+        fields: the names below the root, each with one sentence on what it means and its type.
+        read: called as `read(field, situation)`; returns a JSON value, or `expressions.UNKNOWN` when it cannot be known.
+        outside: True when it looks outside the store (git, files): it is then read before the lock is taken.
+    """
+
+    root: str
+    fields: Mapping[str, str]
+    read: Callable[[str, Any], Any]
+    outside: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An extension that could not be loaded."""
+
+    module: str
+    message: str
+
+
+@dataclass(slots=True)
+class _Registry:
+    actions: dict[str, Action] = field(default_factory=dict)
+    signals: dict[str, Signal] = field(default_factory=dict)
+    failures: list[Failure] = field(default_factory=list)
+    loaded: bool = False
+    lock: threading.RLock = field(default_factory=threading.RLock)
+
+
+_registry = _Registry()
+
+
+def action(
+    name: str,
+    *,
+    params: type[BaseModel] = NoParams,
+    description: str = "",
+    **options: Any,
+) -> Callable[[F], F]:
+    """Register the decorated function as an action; `options` are the further attributes of `Action`.
+
+    The description defaults to the first line of the function's docstring.
+    Raises ValueError for a name that is taken.
+    """
+
+    def register(function: F) -> F:
+        if name in _registry.actions:
+            raise ValueError(f"action {name!r} is registered twice")
+        text = description or (function.__doc__ or "").strip().split("\n")[0]
+        _registry.actions[name] = Action(name, text, params, function, **options)
+        return function
+
+    return register
+
+
+def signal(root: str, fields: Mapping[str, str], *, outside: bool = True) -> Callable[[F], F]:
+    """Register the decorated `read(field, situation)` for the names below `root`; ValueError when the root is taken."""
+
+    def register(function: F) -> F:
+        if root in _registry.signals:
+            raise ValueError(f"signal {root!r} is registered twice")
+        _registry.signals[root] = Signal(root, fields, function, outside)
+        return function
+
+    return register
+
+
+def actions() -> Mapping[str, Action]:
+    """All registered actions by name."""
+    load()
+    return _registry.actions
+
+
+def signals() -> Mapping[str, Signal]:
+    """All registered signals by root."""
+    load()
+    return _registry.signals
+
+
+def failures() -> list[Failure]:
+    """Extensions that could not be imported, with the reason."""
+    load()
+    return list(_registry.failures)
+
+
+def load() -> None:
+    """Import every extension once; thread-safe and cheap after the first time."""
+    if _registry.loaded:
+        return
+    with _registry.lock:
+        _load_once()
+
+
+def _load_once() -> None:
+    if not _registry.loaded:
+        for family in FAMILIES:
+            package = importlib.import_module(f"llmgenie_mcp.{family}")
+            for module in sorted(pkgutil.iter_modules(package.__path__), key=lambda m: m.name):
+                importlib.import_module(f"{package.__name__}.{module.name}")
+        for module_name in _entry_point_modules():
+            _import_outside(module_name)
+        _registry.loaded = True
+
+
+def _entry_point_modules() -> list[str]:
+    from importlib.metadata import entry_points
+
+    return sorted(point.value for point in entry_points(group=ENTRY_POINT_GROUP))
+
+
+def _import_outside(module_name: str) -> None:
+    """Import somebody else's module; its failure must not take ours down."""
+    before = (dict(_registry.actions), dict(_registry.signals))
+    try:
+        importlib.import_module(module_name)
+    except Exception as error:  # noqa: BLE001 - any failure of foreign code is reported, never raised
+        _registry.actions, _registry.signals = before
+        _registry.failures.append(Failure(module_name, f"{type(error).__name__}: {error}"))

@@ -1,0 +1,70 @@
+"""Idempotency keys: a repeated request gets the first answer instead of acting again."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from llmgenie_mcp.errors import BadParams
+from llmgenie_mcp.records import Document, Outcome, Refusal, now
+from llmgenie_mcp.storage import Transaction
+
+TABLE = "idempotency"
+KEPT = 1000
+"""So many keys are remembered; the oldest go first."""
+
+
+def remember(
+    tx: Transaction, key: str | None, outcome: Outcome, params: Mapping[str, Any], session: str | None
+) -> None:
+    """Keep the answer for a repeated request with the same key."""
+    if key is None:
+        return
+    slot = tx.get(TABLE, key)
+    if slot is None:
+        number = int(tx.next_id(TABLE).rpartition("-")[2])
+        ring = f"{TABLE}/{number % KEPT}"
+        if old := tx.get("idempotency_ring", ring):
+            tx.delete(TABLE, old["key"])
+        tx.put("idempotency_ring", ring, {"key": key})
+    kept = {"action": outcome.action, "digest": digest(outcome.action, params), "session": session, "at": now()}
+    tx.put(TABLE, key, {**kept, "outcome": outcome.to_dict()})
+
+
+def recall(
+    tx: Transaction, key: str | None, action: str, params: Mapping[str, Any], session: str | None
+) -> Outcome | None:
+    """The remembered answer; None when the key is new.
+
+    Raises:
+        BadParams: the key was used for something else.
+    """
+    known = tx.get(TABLE, key) if key is not None else None
+    if known is None:
+        return None
+    if known["digest"] != digest(action, params) or known["session"] != session:
+        other = "with other parameters" if known["session"] == session else "in another session"
+        raise BadParams(
+            f"The idempotency key {key!r} was used for {known['action']} {other}.",
+            "Use a new key for a new request; repeat a key only with the same action and parameters.",
+        )
+    return dataclasses.replace(outcome_of(known["outcome"]), replayed=True)
+
+
+def outcome_of(document: Document) -> Outcome:
+    """An Outcome from its `to_dict`."""
+    fields = dict(document)
+    reasons = tuple(
+        Refusal(**{**reason, "trace": tuple(reason.get("trace", ()))}) for reason in fields.pop("reasons", ())
+    )
+    actions = tuple(fields.pop("actions", ()))
+    return Outcome(**fields, reasons=reasons, actions=actions)
+
+
+def digest(action: str, params: Mapping[str, Any]) -> str:
+    """SHA-256 over an action and its parameters."""
+    text = json.dumps([action, params], sort_keys=True, default=str)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

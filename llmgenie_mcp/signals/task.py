@@ -1,0 +1,38 @@
+"""The task that is asked about, and what it depends on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llmgenie_mcp.expressions import UNKNOWN
+from llmgenie_mcp.plugins import signal
+from llmgenie_mcp.situation import Situation
+
+
+@signal(
+    "task",
+    {
+        "id": "The task's id, such as TSK-3.",
+        "status": "Its state in the workflow `task`.",
+        "priority": "critical, high, medium or low.",
+        "assignee": "Who has it; null for nobody.",
+        "labels": "Its labels, as a list.",
+        "open_dependencies": "Ids of the tasks it depends on that are not done, as a list.",
+    },
+    outside=False,
+)
+def read(field: str, situation: Situation) -> Any:
+    """One fact about the task that the action moves, else about the session's task; unknown when there is none."""
+    move = situation.move
+    id_ = move.id if move and move.workflow == "task" else (situation.session or {}).get("task")
+    task = situation.reader.get("tasks", id_) if id_ else None
+    if task is None:
+        return UNKNOWN
+    if field == "open_dependencies":
+        return [other for other in task["dependencies"] if _open(situation, other)]
+    return task.get(field)
+
+
+def _open(situation: Situation, id_: str) -> bool:
+    other = situation.reader.get("tasks", id_)
+    return other is not None and other["status"] not in ("done", "cancelled")

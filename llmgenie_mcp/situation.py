@@ -1,0 +1,286 @@
+"""What is known at the moment something is asked: who, where, about what, and the facts that guards and rules may use.
+
+Facts are read only when a name asks for them. Facts from outside the store (git, files) are kept in a `World`, so that
+they are read once, before the lock is taken, and every judgement of one request sees the same ones.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from llmgenie_mcp import plugins, redact
+from llmgenie_mcp.config import Settings
+from llmgenie_mcp.expressions import UNKNOWN, Vocabulary
+from llmgenie_mcp.plugins import Move
+from llmgenie_mcp.project import Project
+from llmgenie_mcp.records import Actor, Document, Event
+from llmgenie_mcp.storage import Storage, Transaction
+from llmgenie_mcp.workflow import Workflow
+
+log = logging.getLogger(__name__)
+
+PROJECT_MODE = "modes"
+"""Id of the instance that holds the mode of work done outside any session."""
+
+ENGINE_WORKFLOWS = ("modes", "task")
+"""Workflows that named actions move (`switch_mode`, `claim_task` …); their triggers are no actions of their own."""
+
+BUILT_IN = {
+    "subject": ("kind", "id", "role"),
+    "action": ("name", "changes", "destructive", "secrets"),
+    "resource": (
+        "type", "id", "branch", "source", "remote", "force", "no_verify",
+        "path", "outside_project", "command", "version", "url",
+    ),
+    "context": ("mode", "project"),
+    "session": ("id", "open", "status", "mode", "role", "task", "branch"),
+    "instance": ("id", "workflow", "state", "subject", "created_by"),
+}  # fmt: skip
+"""Names that every request answers, by root; `action.params` has whatever the action takes."""
+
+
+class Reader(Protocol):
+    """Read access to documents, inside a transaction or outside."""
+
+    def get(self, table: str, id: str) -> Document | None:  # noqa: A002
+        """The document, or None."""
+
+    def all(self, table: str, where: Mapping[str, object] | None = None) -> list[Document]:
+        """Documents whose fields equal those of `where`."""
+
+    def count(self, table: str, where: Mapping[str, object] | None = None) -> int:
+        """How many there are."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoreReader:
+    """Reads what was committed."""
+
+    storage: Storage
+
+    def get(self, table: str, id: str) -> Document | None:  # noqa: A002
+        """The document, or None."""
+        return self.storage.get(table, id)
+
+    def all(self, table: str, where: Mapping[str, object] | None = None) -> list[Document]:
+        """Documents whose fields equal those of `where`."""
+        return self.storage.query(table, where).items
+
+    def count(self, table: str, where: Mapping[str, object] | None = None) -> int:
+        """How many there are."""
+        return self.storage.query(table, where, limit=0).total
+
+
+@dataclass(frozen=True, slots=True)
+class TransactionReader:
+    """Reads inside a transaction, its own writes included."""
+
+    tx: Transaction
+
+    def get(self, table: str, id: str) -> Document | None:  # noqa: A002
+        """The document, or None."""
+        return self.tx.get(table, id)
+
+    def all(self, table: str, where: Mapping[str, object] | None = None) -> list[Document]:
+        """Documents whose fields equal those of `where`."""
+        return self.tx.query(table, where)
+
+    def count(self, table: str, where: Mapping[str, object] | None = None) -> int:
+        """How many there are."""
+        return len(self.tx.query(table, where))
+
+
+def open_instances(reader: Reader, workflows: Mapping[str, Workflow]) -> list[Document]:
+    """The instances of `workflows` that have not ended, in the order they were started."""
+    found = [
+        document
+        for name, flow in workflows.items()
+        if name not in ENGINE_WORKFLOWS
+        for state, definition in flow.states.items()
+        if not definition.final
+        for document in reader.all("instances", {"workflow": name, "state": state})
+    ]
+    return sorted(found, key=lambda document: document["created_at"])
+
+
+@dataclass(slots=True)
+class World:
+    """Facts from outside the store, each read once per request."""
+
+    known: dict[tuple[str, str], Any] = field(default_factory=dict)
+
+    def once(self, root: str, name: str, read: Callable[[], Any]) -> Any:
+        """The fact, read now if it was not before."""
+        if (root, name) not in self.known:
+            self.known[root, name] = read()
+        return self.known[root, name]
+
+
+@dataclass(slots=True)
+class Situation:
+    """One request, with everything that may be asked about it.
+
+    Attributes:
+        project, settings: of the project.
+        reader: the documents.
+        actor: who asks.
+        session: the session's document, or None outside any session.
+        mode: the mode in force.
+        action, changes, destructive: what is asked for.
+        params: its parameters; None while only availability is asked (then everything about them is unknown).
+        resource: what it is about, as policies see it.
+        move: the transition that goes with it.
+        instance: the document of the instance concerned: that of `move`, else the session's.
+        workflows: the definitions in force.
+        trusted: whether a person accepted the project's own definitions.
+        judge: what the Engine would say to an action by name, as `judge(situation, action, params)`; changes the situation.
+    """
+
+    project: Project
+    settings: Settings
+    reader: Reader
+    actor: Actor
+    session: Document | None
+    mode: str
+    world: World
+    workflows: Mapping[str, Workflow]
+    trusted: bool
+    action: str = ""
+    changes: bool = True
+    destructive: bool = False
+    params: Mapping[str, Any] | None = None
+    resource: Mapping[str, Any] = field(default_factory=dict)
+    move: Move | None = None
+    instance: Document | None = None
+    judge: Callable[[Situation, str, Mapping[str, Any]], Any] | None = None
+    _secrets: tuple[Any, list[str]] | None = field(default=None, init=False, repr=False)
+
+    @property
+    def folder(self) -> Path:
+        """Where the work happens: the session's worktree while it exists, else the project's folder."""
+        worktree = (self.session or {}).get("worktree")
+        return Path(worktree) if worktree and Path(worktree).is_dir() else self.project.root
+
+    @property
+    def workflow(self) -> Workflow | None:
+        """What the instance concerned runs by; None when there is none, or its definition was taken away."""
+        return self.workflows.get(self.instance["workflow"]) if self.instance else None
+
+    @property
+    def role(self) -> str | None:
+        """The session's role; None outside any session."""
+        return self.session.get("role") if self.session else None
+
+    def fact(self, name: str) -> Any:
+        """The value of one dotted name, such as `git.branch`; UNKNOWN when it cannot be known."""
+        root, _, rest = name.partition(".")
+        if root in BUILT_IN:
+            value: Any = self.built_in().get(root)
+            for part in rest.split("."):
+                if not isinstance(value, Mapping) or part not in value:
+                    return UNKNOWN
+                value = value[part]
+            return value
+        signal = plugins.signals().get(root)
+        if signal is None:
+            return UNKNOWN
+        if signal.outside:
+            return self.world.once(self._key(root, rest), rest, lambda: signal.read(rest, self))
+        return signal.read(rest, self)
+
+    def facts(self, names: Iterable[str]) -> dict[str, Any]:
+        """The facts behind `names`, as the nested mapping that expressions read; unknown ones are left out."""
+        found: dict[str, Any] = dict(self.built_in())
+        for name in names:
+            root, _, rest = name.partition(".")
+            if root in BUILT_IN or root == "params" or not rest:
+                continue
+            value = self.fact(name)
+            if value is UNKNOWN:
+                continue
+            place = found.setdefault(root, {})
+            *way, last = rest.split(".")
+            for part in way:
+                place = place.setdefault(part, {})
+            place[last] = value
+        return found
+
+    def _key(self, root: str, field: str) -> str:
+        """Under which a fact is kept: what it is about belongs to it."""
+        where = f"{root}@{(self.session or {}).get('worktree', '')}"
+        if root == "git" and not field.startswith("subject_"):
+            return where
+        return f"{where}@{(self.instance or {}).get('id', '')}@{self.resource.get('source', '')}"
+
+    def built_in(self) -> dict[str, Any]:
+        """The facts that need no looking up."""
+        action: dict[str, Any] = {"name": self.action, "changes": self.changes, "destructive": self.destructive}
+        if self._secrets is None or self._secrets[0] is not self.params:
+            self._secrets = (self.params, redact.find(self.params))
+        action["secrets"] = self._secrets[1]
+        if self.params is not None:
+            action["params"] = self.params
+        session = self.session
+        known: dict[str, Any] = {
+            "subject": {"kind": self.actor.kind, "id": self.actor.id, "role": self.role},
+            "action": action,
+            "resource": self.resource,
+            "context": {"mode": self.mode, "project": self.project.name},
+            "session": {"id": None, "open": False, "status": None}
+            if session is None
+            else {**{k: session.get(k) for k in BUILT_IN["session"]}, "open": session["status"] == "active"},
+        }
+        if self.instance is not None:
+            known["instance"] = {k: self.instance.get(k) for k in BUILT_IN["instance"]}
+        return known
+
+
+@dataclass(slots=True)
+class ActionContext:
+    """What a running action gets.
+
+    Attributes:
+        situation: who asks what, and the facts.
+        tx: the open transaction; None while a slow action runs outside the lock.
+        events: events to be committed with the action's end; use `emit`.
+        run: fields for the action's Run record (slow actions only).
+        cancel: set when the caller gave up; a slow action stops what it started.
+    """
+
+    situation: Situation
+    tx: Transaction | None = None
+    events: list[Event] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    run: Document = field(default_factory=dict)
+    cancel: threading.Event = field(default_factory=threading.Event)
+    report: Callable[[float, float | None, str], None] | None = None
+
+    @property
+    def write(self) -> Transaction:
+        """The open transaction, for actions that are not slow."""
+        if self.tx is None:
+            raise RuntimeError("a slow action has no transaction while it runs")
+        return self.tx
+
+    def progress(self, done: float, total: float | None, message: str) -> None:
+        """Tell the caller how far it is; may be called from any thread."""
+        if self.report is None:
+            return
+        try:
+            self.report(done, total, message)
+        except Exception:
+            log.exception("progress could not be told")
+            self.report = None  # who does not listen is not told again; the work goes on
+
+
+def vocabulary() -> Vocabulary:
+    """Every name that guards and rules may use."""
+    names = {f"{root}.{name}" for root, fields in BUILT_IN.items() for name in fields} | {"action.params.*"}
+    for root, signal in plugins.signals().items():
+        names |= {f"{root}.{name}" for name in signal.fields}
+    return Vocabulary(names)

@@ -1,0 +1,135 @@
+"""What a person has said about a project's own definitions.
+
+Commands named in a project's `.llmgenie/` run, and its policies replace packaged ones, only after a person said
+`llmgenie trust`: a repository that was just cloned runs nothing. What was trusted is a hash of those files, kept in the
+user's state folder, outside every project, so that no repository can bring its own trust along.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import hmac
+import json
+import os
+import secrets
+import tempfile
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+
+STATE_ENVIRONMENT = "LLMGENIE_STATE_DIR"
+_PARTS = ("llmgenie.yaml", "workflows", "policies", "actions", "triggers")
+
+
+def definition_files(store: Path) -> list[Path]:
+    """The files of `store` whose content is subject to trust, sorted."""
+    files: list[Path] = []
+    for part in _PARTS:
+        place = store / part
+        if place.is_file():
+            files.append(place)
+        elif place.is_dir():
+            files.extend(path for path in sorted(place.rglob("*")) if path.is_file())
+    return files
+
+
+def fingerprint(store: Path) -> str:
+    """SHA-256 over names and contents of the definition files; empty when there are none."""
+    files = definition_files(store)
+    if not files:
+        return ""
+    digest = hashlib.sha256()
+    for path in files:
+        name, data = path.relative_to(store).as_posix().encode(), path.read_bytes()
+        digest.update(len(name).to_bytes(4) + name + len(data).to_bytes(8) + data)
+    return digest.hexdigest()
+
+
+def is_trusted(store: Path) -> bool:
+    """Whether a person accepted the definitions as they are now; True when there are none."""
+    mark = fingerprint(store)
+    return not mark or _read().get(str(store.resolve())) == mark
+
+
+def trust(store: Path) -> str:
+    """Remember the definitions of `store` as accepted; returns their fingerprint. Only a face that saw a person calls it."""
+    mark = fingerprint(store)
+    _change(store, mark)
+    return mark
+
+
+def distrust(store: Path) -> None:
+    """Forget that `store` was trusted."""
+    _change(store, None)
+
+
+def seal(facts: Mapping[str, object]) -> str:
+    """HMAC-SHA256 over `facts` with this user's own key: no repository and no edited log can bring a seal along."""
+    text = json.dumps(facts, sort_keys=True, ensure_ascii=True).encode()
+    return hmac.new(_key(), text, hashlib.sha256).hexdigest()
+
+
+def is_sealed(facts: Mapping[str, object], mark: object) -> bool:
+    """Whether `mark` is the seal of `facts` by this user."""
+    return isinstance(mark, str) and mark.isascii() and hmac.compare_digest(seal(facts), mark)
+
+
+def _key() -> bytes:
+    path = state_folder() / "approval.key"
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    handle, fresh = tempfile.mkstemp(dir=path.parent, prefix="approval-")
+    with os.fdopen(handle, "wb") as file:
+        file.write(secrets.token_bytes(32))
+        file.flush()
+        os.fsync(file.fileno())
+    with contextlib.suppress(FileExistsError):
+        os.link(fresh, path)
+    Path(fresh).unlink()
+    return path.read_bytes()
+
+
+def state_folder() -> Path:
+    """The user's state folder for llmgenie; `LLMGENIE_STATE_DIR` names another."""
+    if named := os.environ.get(STATE_ENVIRONMENT):
+        return Path(named)
+    return _default_folder()
+
+
+@cache
+def _default_folder() -> Path:
+    from platformdirs import user_state_path
+
+    return user_state_path("llmgenie")
+
+
+def _read() -> dict[str, str]:
+    try:
+        content = json.loads((state_folder() / "trust.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _change(store: Path, mark: str | None) -> None:
+    from filelock import FileLock
+
+    folder = state_folder()
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with FileLock(folder / "trust.lock", timeout=10):
+        known = _read()
+        known.pop(str(store.resolve()), None)
+        if mark:
+            known[str(store.resolve())] = mark
+        handle, temporary = tempfile.mkstemp(dir=folder, prefix="trust-")
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                json.dump(known, file, indent=1)
+            Path(temporary).replace(folder / "trust.json")
+        except BaseException:
+            with contextlib.suppress(OSError):
+                Path(temporary).unlink()
+            raise

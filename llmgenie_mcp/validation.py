@@ -1,0 +1,136 @@
+"""Parameters of actions and events, checked before anything else is done; every message says what is allowed."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from llmgenie_mcp.errors import BadParams, shorten
+
+if TYPE_CHECKING:  # reading context data does without pydantic
+    from pydantic import BaseModel
+
+    from llmgenie_mcp.plugins import Action
+    from llmgenie_mcp.records import Document
+
+MAX_BYTES = 256_000
+MAX_DEPTH = 32
+_EVENT = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*")
+
+
+def check(offer: Action, params: Mapping[str, Any] | None, key: str | None) -> tuple[Document, BaseModel]:
+    """The parameters as given, and as the action's model.
+
+    Raises:
+        BadParams: with every problem as {where, message} in `problems`.
+    """
+    from pydantic import ValidationError
+
+    given = check_json(params, f"The parameters of {offer.name}")
+    if key is not None and not (isinstance(key, str) and 1 <= len(key) <= 200 and key.isprintable()):
+        raise BadParams(
+            f"{shorten(key)!r} is no idempotency key.", "Use 1 to 200 printable characters, new for each request."
+        )
+    try:
+        return given, offer.params.model_validate(given)
+    except ValidationError as error:
+        problems = [_problem(item, offer.params) for item in error.errors(include_url=False)]
+        text = "; ".join(f"{p['where']}: {p['message']}" if p["where"] else p["message"] for p in problems[:5])
+        usage = offer.usage
+        hint = f"{offer.name} takes: {usage}." if usage else f"{offer.name} takes no parameters."
+        raise BadParams(f"Parameters of {offer.name} do not fit: {text}.", hint, problems=problems) from None
+
+
+def check_json(params: object, what: str) -> Document:
+    """`params` as a JSON object of bounded size and depth.
+
+    Raises:
+        BadParams: it is something else.
+    """
+    if params is None:
+        return {}
+    if not isinstance(params, Mapping):
+        raise BadParams(f"{what} must be an object, not {shorten(params)}.", 'Give {"name": value, …}.')
+    if _depth(params) > MAX_DEPTH:
+        raise BadParams(f"{what} are nested deeper than {MAX_DEPTH}.", "Flatten them.")
+    if odd := [key for key in _keys(params) if not isinstance(key, str)]:
+        raise BadParams(f"{what} have a key that is no text: {shorten(odd[0])}.", "In JSON every key is text.")
+    try:
+        text = json.dumps(dict(params), ensure_ascii=False, allow_nan=False).encode("utf-8")
+    except UnicodeEncodeError:
+        raise BadParams(f"{what} hold a lone surrogate, which is no text.", "Send valid Unicode.") from None
+    except (TypeError, ValueError) as error:
+        raise BadParams(
+            f"{what} are not JSON: {error}.", "Use text, finite numbers, true, false, null, lists, objects."
+        ) from None
+    if _has_nul(params):
+        raise BadParams(f"{what} hold a NUL character.", "Leave it out.")
+    if len(text) > MAX_BYTES:
+        raise BadParams(
+            f"{what} have {len(text):,} bytes.", f"At most {MAX_BYTES:,}: keep long texts in files and name them."
+        )
+    return dict(params)
+
+
+def check_name(name: object, what: str) -> str:
+    """A name that a caller gave. BadParams when it is no text."""
+    if not isinstance(name, str):
+        raise BadParams(f"The {what} must be a text, not {shorten(name)}.", f"Give the {what} as text.")
+    return name
+
+
+def check_event(event: str, params: Mapping[str, Any] | None) -> tuple[str, Document]:
+    """An event's name and data.
+
+    Raises:
+        BadParams: the name is not dotted words, or the data is not JSON.
+    """
+    if not isinstance(event, str) or len(event) > 100 or not _EVENT.fullmatch(event):
+        raise BadParams(
+            f"{shorten(event)!r} is no name of an event.", "Use lower-case words with dots, such as ci.finished."
+        )
+    return event, check_json(params, "The data of the event")
+
+
+def _problem(item: Any, model: type[BaseModel]) -> Document:
+    where = shorten(".".join(str(part) for part in item["loc"]))
+    if item["type"] == "extra_forbidden":
+        return {"where": where, "message": "is no parameter"}
+    if item["type"] == "missing":
+        info = model.model_fields.get(where)
+        about = f" ({info.description})" if info and info.description else ""
+        return {"where": where, "message": f"is missing{about}"}
+    message = item["msg"][0].lower() + item["msg"][1:]
+    if not isinstance(item.get("input"), (Mapping, list)):
+        message += f", not {shorten(repr(item.get('input')), 60)}"
+    return {"where": where, "message": message}
+
+
+def _keys(value: Any) -> Iterator[Any]:
+    if isinstance(value, Mapping):
+        yield from value
+    for part in value.values() if isinstance(value, Mapping) else value if isinstance(value, (list, tuple)) else ():
+        yield from _keys(part)
+
+
+def _has_nul(value: Any) -> bool:
+    if isinstance(value, str):
+        return "\0" in value
+    if isinstance(value, Mapping):
+        return any(_has_nul(key) or _has_nul(part) for key, part in value.items())
+    return isinstance(value, (list, tuple)) and any(_has_nul(part) for part in value)
+
+
+def _depth(value: Any) -> int:
+    """Nesting of a JSON value, found without recursion."""
+    deepest, stack = 0, [(value, 1)]
+    while stack and deepest <= MAX_DEPTH:
+        part, level = stack.pop()
+        deepest = max(deepest, level)
+        if isinstance(part, Mapping):
+            stack.extend((child, level + 1) for child in part.values() if isinstance(child, (Mapping, list, tuple)))
+        elif isinstance(part, (list, tuple)):
+            stack.extend((child, level + 1) for child in part if isinstance(child, (Mapping, list, tuple)))
+    return deepest
