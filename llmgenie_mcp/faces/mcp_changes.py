@@ -1,0 +1,122 @@
+"""Telling clients that something was committed, by this process or another, in both eras of the protocol."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import anyio
+from mcp.server.context import ServerRequestContext
+from mcp.server.session import ServerSession
+from mcp.server.subscriptions import InMemorySubscriptionBus, ResourceUpdated, ServerEvent
+from mcp_types import EmptyResult, SubscribeRequestParams, UnsubscribeRequestParams
+
+if TYPE_CHECKING:
+    from mcp.server.lowlevel import Server
+
+    from llmgenie_mcp.engine import Engine
+
+STATE = "llmgenie://state"
+MAX_SUBSCRIPTIONS = 1000
+"""Handshake-era subscriptions kept at once; a client that asks for more gets no notifications for the oldest."""
+
+Request = ServerRequestContext[Any, Any]
+
+
+class Changes(InMemorySubscriptionBus):
+    """The SDK's bus for `subscriptions/listen`, fed by the Engine, and the subscribers of the handshake era beside it.
+
+    The Engine is listened to from the first subscriber on: before that, nobody pays for watching the log.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._engine: Engine | None = None
+        self._stop: Callable[[], None] | None = None
+        self._wanted = False
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._waiting: set[str] = set()
+        self._wake = anyio.Event()
+        self._legacy: dict[tuple[str, int], ServerSession] = {}
+
+    def opened(self, engine: Engine) -> None:
+        """The project is open: its commits can be listened to."""
+        self._engine = engine
+        self._listen()
+
+    def subscribe(self, listener: Callable[[ServerEvent], None]) -> Callable[[], None]:
+        """A 2026-07-28 client listens; called by the SDK."""
+        self._wanted = True
+        self._listen()
+        return super().subscribe(listener)
+
+    async def deliver(self) -> None:
+        """Send what was committed to whom it concerns, until cancelled."""
+        self._loop = asyncio.get_running_loop()
+        self._listen()
+        try:
+            while True:
+                await self._wake.wait()
+                self._wake = anyio.Event()
+                waiting, self._waiting = self._waiting, set()
+                for uri in sorted(waiting):
+                    await self.publish(ResourceUpdated(uri=uri))
+                    for session in [s for (wanted, _), s in self._legacy.items() if wanted == uri]:
+                        await session.send_resource_updated(uri)
+        finally:
+            if self._stop is not None:
+                self._stop()
+            self._stop = self._engine = None
+            self._legacy.clear()
+
+    def _listen(self) -> None:
+        if self._wanted and self._engine is not None and self._loop is not None and self._stop is None:
+            self._stop = self._engine.subscribe(self._committed)
+
+    def _committed(self, entry: Mapping[str, Any]) -> None:
+        """Called from the Engine's thread."""
+        assert self._loop is not None  # noqa: S101 - set before anything is subscribed
+        try:
+            self._loop.call_soon_threadsafe(self._note, touched(entry))
+        except RuntimeError:  # the loop is closed: the server is ending
+            return
+
+    def _note(self, uris: Iterable[str]) -> None:
+        self._waiting.update(uris)
+        self._wake.set()
+
+    async def _subscribe_legacy(self, ctx: Request, params: SubscribeRequestParams) -> EmptyResult:
+        self._wanted = True
+        self._listen()
+        self._legacy[str(params.uri), _connection(ctx)] = ctx.session
+        while len(self._legacy) > MAX_SUBSCRIPTIONS:
+            del self._legacy[next(iter(self._legacy))]
+        return EmptyResult()
+
+    async def _unsubscribe_legacy(self, ctx: Request, params: UnsubscribeRequestParams) -> EmptyResult:
+        self._legacy.pop((str(params.uri), _connection(ctx)), None)
+        return EmptyResult()
+
+    def serve_legacy(self, server: Server[Any]) -> None:
+        """Serve `resources/subscribe` of the handshake era.
+
+        MCPServer 2.3 has no way to say so: it answers -32601 and advertises `subscribe: false`, while clients of today
+        subscribe at their start. The low-level server derives the capability from the handlers added here.
+        """
+        server.add_request_handler("resources/subscribe", SubscribeRequestParams, self._subscribe_legacy)
+        server.add_request_handler("resources/unsubscribe", UnsubscribeRequestParams, self._unsubscribe_legacy)
+
+
+def _connection(ctx: Request) -> int:
+    """What tells one client's subscriptions from another's: `ctx.session` is new with every request."""
+    return id(ctx.session._connection)  # noqa: SLF001 - the SDK has no public name for it
+
+
+def touched(entry: Mapping[str, Any]) -> set[str]:
+    """The resources that a line of the meta-log makes stale."""
+    uris = {STATE, "llmgenie://context/meta-log"}
+    for table, id_, *_ in entry.get("changes") or ():
+        uris.add(f"llmgenie://context/{table}")
+        uris.add(f"llmgenie://context/{table}/{id_}")
+    return uris
