@@ -1,0 +1,180 @@
+"""Acting: run an action, write context data, report an event."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import click
+
+from llmgenie_mcp.errors import BadParams
+from llmgenie_mcp.faces import cli_text as text
+from llmgenie_mcp.faces.cli_base import Cli, Command
+from llmgenie_mcp.faces.cli_read import pass_cli
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def params_options(function: F) -> F:
+    """The two ways to give parameters: `-p key=value` and `--params JSON`."""
+    pair = click.option(
+        "-p",
+        "--param",
+        "pairs",
+        metavar="KEY=VALUE",
+        multiple=True,
+        help="A parameter: JSON when VALUE reads as JSON, else text (a text 1.0 is written '\"1.0\"').",
+    )
+    return click.option("--params", "document", metavar="JSON", help="All parameters as one JSON object.")(
+        pair(function)
+    )
+
+
+def parameters(pairs: tuple[str, ...], document: str | None) -> dict[str, Any] | None:
+    """Parameters as given; None when none were.
+
+    Raises:
+        BadParams: not KEY=VALUE, not a JSON object.
+    """
+    if not pairs and document is None:
+        return None
+    params: dict[str, Any] = {}
+    if document is not None:
+        found = as_json(document, None)
+        if not isinstance(found, dict):
+            raise BadParams("--params is no JSON object.", 'Write --params \'{"title": "…"}\'.')
+        params |= found
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals or not name:
+            raise BadParams(f"{text.line(pair, 60)!r} is no parameter.", "Write -p KEY=VALUE.")
+        params[name] = as_json(value, value)
+    return params
+
+
+def as_json(written: str, otherwise: Any) -> Any:
+    """`written` read as JSON; `otherwise` when it is none."""
+    try:
+        return json.loads(written)
+    except (ValueError, RecursionError):
+        return otherwise
+
+
+@click.command(cls=Command)
+@click.argument("action")
+@click.option("--session", metavar="SES-ID", help="The session it belongs to.")
+@click.option("--idempotency-key", metavar="KEY", help="A repeated call with the same key is not run twice.")
+@params_options
+@pass_cli
+def run(
+    cli: Cli,
+    action: str,
+    session: str | None,
+    idempotency_key: str | None,
+    pairs: tuple[str, ...],
+    document: str | None,
+) -> None:
+    """Run ACTION, if workflow and policies allow it.
+
+    Names and parameters: llmgenie actions. Exits with 1 when it is refused or fails.
+    """
+    perform(cli, action, parameters(pairs, document), session=session, idempotency_key=idempotency_key)
+
+
+def perform(
+    cli: Cli,
+    action: str,
+    params: Mapping[str, Any] | None,
+    *,
+    session: str | None = None,
+    idempotency_key: str | None = None,
+    lines: Callable[[dict[str, Any]], list[str]] | None = None,
+) -> None:
+    """Run an action and print what came of it; Ctrl-C ends a slow one and waits until its end is recorded.
+
+    Args:
+        cli, action, params, session, idempotency_key: as for `Engine.run_action`.
+        lines: the result as people read it, when it is ok.
+    """
+    with cli.engine() as engine, _interruptible() as cancel:
+        outcome = engine.run_action(
+            action,
+            params,
+            session=session,
+            actor=cli.actor,
+            idempotency_key=idempotency_key,
+            progress=None if cli.json else _progress,
+            cancel=cancel,
+        )
+    cli.outcome(outcome, lines(outcome.result) if lines and outcome.ok else None)
+
+
+def _progress(_done: float, _total: float | None, message: str) -> None:
+    if sys.stderr.isatty():
+        click.echo(text.dim(text.line(message, 100)).strip("\ue000\ue005"), err=True)
+
+
+@contextmanager
+def _interruptible() -> Iterator[threading.Event]:
+    """An event that Ctrl-C sets, once; the second Ctrl-C interrupts as usual."""
+    cancel = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield cancel
+        return
+
+    def stop(*_: object) -> None:
+        cancel.set()
+        signal.signal(signal.SIGINT, before)
+
+    before = signal.signal(signal.SIGINT, stop)
+    try:
+        yield cancel
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@click.command(cls=Command)
+@click.argument("key")
+@click.argument("value")
+@click.option("--expected-version", type=click.IntRange(0), help="Refuse when it has another version; 0: must be new.")
+@click.option("--session", metavar="SES-ID", help="The session it belongs to.")
+@pass_cli
+def update(cli: Cli, key: str, value: str, expected_version: int | None, session: str | None) -> None:
+    """Write context data by key.
+
+    KEY is notes/NAME (anything), tasks/ID or roadmap/ID (an object with the fields to change).
+    VALUE is JSON when it reads as JSON, else text.
+    """
+    with cli.engine() as engine:
+        outcome = engine.update_context(
+            key, as_json(value, value), expected_version=expected_version, session=session, actor=cli.actor
+        )
+    cli.outcome(outcome)
+
+
+@click.command(cls=Command)
+@click.argument("name")
+@click.option("--session", metavar="SES-ID", help="The session it belongs to.")
+@params_options
+@pass_cli
+def event(cli: Cli, name: str, session: str | None, pairs: tuple[str, ...], document: str | None) -> None:
+    """Report that something happened.
+
+    NAME is dotted, such as ci.finished; what waits for it moves on.
+    """
+    with cli.engine() as engine:
+        data = engine.trigger_event(name, parameters(pairs, document), session=session, actor=cli.actor)
+    lines = [f"{data['event']['type']} is recorded as {data['event']['id']} (line {data['seq']})."]
+    lines += [f"{step['instance']}: {step['from']} → {step['to']}" for step in data["moved"]]
+    for refused in data["refused"]:
+        lines.append(f"{refused['instance']} stays:")
+        lines += [one for reason in refused["reasons"] for one in text.reason_lines(reason)]
+    cli.show(data, lines if data["moved"] or data["refused"] else [*lines, "Nothing waits for it."])
+
+
+COMMANDS = (run, update, event)

@@ -1,0 +1,229 @@
+"""What every command shares: the project, the envelope of `--json`, exit codes, and who acts.
+
+`--json` prints one document: {"ok": true, "data": …}; or {"ok": false, "outcome": …} for a refusal,
+{"ok": false, "error": {code, message, hint, …}} for an error, {"ok": false, "data": …} for a check that found something.
+`ok` is true exactly when the exit code is 0.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+from llmgenie_mcp.errors import LlmgenieError, ProjectError, UsageError
+from llmgenie_mcp.faces import cli_text as text
+from llmgenie_mcp.faces.cli_person import person
+
+if TYPE_CHECKING:
+    from llmgenie_mcp.engine import Engine
+    from llmgenie_mcp.project import Project
+    from llmgenie_mcp.records import Actor, Outcome
+    from llmgenie_mcp.storage import Storage
+
+OK, DENIED, USAGE = 0, 1, 2
+INTERRUPTED = 130
+
+
+@dataclass
+class Cli:
+    """One run of the command line, handed to every command.
+
+    Attributes:
+        folder: what `--project` named.
+        json: whether a program reads the answer.
+    """
+
+    folder: str | None = None
+    json: bool = False
+
+    @property
+    def project(self) -> Project:
+        """The project as resolved. Raises ProjectError."""
+        from llmgenie_mcp.project import resolve
+
+        return resolve(self.folder, source="--project")
+
+    @contextmanager
+    def engine(self, *, read_only: bool = False) -> Iterator[Engine]:
+        """The open Engine."""
+        with quick_imports():
+            from llmgenie_mcp.engine import Engine
+        with Engine.open(self.project, read_only=read_only) as engine:
+            yield engine
+
+    @contextmanager
+    def storage(self) -> Iterator[Storage]:
+        """The store alone, for reading: without workflows and policies it opens in a fraction of the time."""
+        from llmgenie_mcp.storage import open_storage
+
+        storage = open_storage(self.project.store, read_only=True)
+        try:
+            storage.refresh()
+            yield storage
+        finally:
+            storage.close()
+
+    @property
+    def actor(self) -> Actor:
+        """A person at a terminal, else an agent by the name `cli`."""
+        from llmgenie_mcp.records import Actor
+
+        found = person()
+        return Actor("human", found) if found else Actor("agent", "cli")
+
+    def show(self, data: Any, lines: Sequence[str] | str, *, ok: bool = True) -> None:
+        """Print an answer; exit 1 when it is not `ok`."""
+        if self.json:
+            print_json({"ok": ok, "data": data})
+        else:
+            text.say(lines)
+        if not ok:
+            raise click.exceptions.Exit(DENIED)
+
+    def outcome(self, outcome: Outcome, lines: Sequence[str] | None = None) -> None:
+        """Print what came of an action; exit 1 when it was refused or failed.
+
+        Args:
+            outcome: as the Engine answered.
+            lines: what people read instead of the general form, when it is ok.
+        """
+        data = outcome.to_dict()
+        if outcome.ok:
+            self.show(data, text.outcome_lines(data) if lines is None else lines)
+            return
+        self.refusal(data, text.outcome_lines(data))
+
+    def refusal(self, data: Mapping[str, Any], lines: Sequence[str]) -> NoReturn:
+        """Print a refusal and exit 1."""
+        if self.json:
+            print_json({"ok": False, "outcome": data})
+        else:
+            text.say(lines, error=True)
+        raise click.exceptions.Exit(DENIED)
+
+
+def print_json(document: Any) -> None:
+    """Print one JSON document; lone surrogates, which have no UTF-8 form, as escapes."""
+    written = json.dumps(document, ensure_ascii=False, indent=2, default=str)
+    click.echo(written.encode("utf-8", "backslashreplace").decode())
+
+
+@contextmanager
+def quick_imports() -> Iterator[None]:
+    """Import without garbage collections, which find nothing there and take a sixth of the time."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
+
+
+def _keep(context: click.Context, parameter: click.Parameter, value: Any) -> None:
+    if value not in (None, False):
+        setattr(context.ensure_object(Cli), parameter.name or "", value)
+
+
+def _shared() -> list[click.Parameter]:
+    return [
+        click.Option(
+            ["--project", "folder"], metavar="DIR", expose_value=False, callback=_keep,
+            help="The project's folder; else LLMGENIE_PROJECT, else the git checkout you are in.",
+        ),
+        click.Option(["--json", "json"], is_flag=True, expose_value=False, callback=_keep, help="Answer as JSON."),
+    ]  # fmt: skip
+
+
+class Command(click.Command):
+    """A command that also takes `--project` and `--json`."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.params += _shared()
+
+
+class Group(click.Group):
+    """Commands under one word, all of which take `--project` and `--json`, as the group itself does."""
+
+    command_class = Command
+    group_class: type[click.Group | type] | None = type
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.params += _shared()
+
+    def resolve_command(
+        self, context: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does; an unknown command is told with the nearest one."""
+        if args and self.get_command(context, args[0]) is None and not args[0].startswith("-"):
+            import difflib
+
+            near = difflib.get_close_matches(args[0], self.list_commands(context), n=1)
+            hint = f" Did you mean {near[0]}?" if near else ""
+            context.fail(f"No such command {text.plain(args[0])!r}.{hint}")
+        return super().resolve_command(context, args)
+
+
+class _Top(click.Command):
+    """What a console script starts: every error becomes a message or a JSON document, and an exit code."""
+
+    def main(self, args: Sequence[str] | None = None, *more: Any, **options: Any) -> NoReturn:
+        """Run a command line and exit."""
+        given = list(sys.argv[1:] if args is None else args)
+        options["standalone_mode"] = False
+        as_json = "--json" in given
+        try:
+            code = super().main(given, *more, **options)
+        except click.ClickException as error:
+            sys.exit(_usage(error, as_json))
+        except LlmgenieError as error:
+            sys.exit(_error(error, as_json))
+        except click.Abort:
+            text.say("Interrupted.", error=True)
+            sys.exit(INTERRUPTED)
+        except BrokenPipeError:
+            # Who read our output has gone; Python would complain once more when it flushes at the end.
+            import os
+
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(DENIED)
+        sys.exit(code if isinstance(code, int) else OK)
+
+
+class Root(_Top, Group):
+    """`llmgenie` itself."""
+
+    group_class = Group
+
+
+class Script(_Top, Command):
+    """A console script of one command."""
+
+
+def _usage(error: click.ClickException, as_json: bool) -> int:
+    if as_json:
+        print_json({"ok": False, "error": {"code": "usage", "message": error.format_message(), "hint": ""}})
+    elif isinstance(error, click.exceptions.NoArgsIsHelpError):
+        error.show()
+    else:
+        context = getattr(error, "ctx", None)
+        lines = [f"Error: {error.format_message()}"]
+        text.say([*lines, f"Try: {context.command_path} --help"] if context else lines, error=True)
+    return USAGE
+
+
+def _error(error: LlmgenieError, as_json: bool) -> int:
+    if as_json:
+        print_json({"ok": False, "error": error.to_dict()})
+    else:
+        text.say([f"Error: {error.message}", error.hint], error=True)
+    return USAGE if isinstance(error, UsageError | ProjectError) else DENIED

@@ -1,0 +1,258 @@
+"""`doctor`: is everything as it should be, and how is it mended?"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+import click
+
+from llmgenie_mcp.errors import DefinitionError, LlmgenieError, StorageError
+from llmgenie_mcp.faces import cli_text as text
+from llmgenie_mcp.faces.cli_base import Cli, Command, quick_imports
+from llmgenie_mcp.faces.cli_read import pass_cli
+from llmgenie_mcp.project import Project, git_top
+
+MCP_RANGE = ((2, 3), (3, 0))
+"""As pyproject.toml says: at least the first, below the second."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing looked at.
+
+    Attributes:
+        name: what.
+        status: ok; warn: works, but look at it; fail: broken.
+        message: what was found.
+        fix: how it is mended; empty when nothing is to be done.
+    """
+
+    name: str
+    status: Literal["ok", "warn", "fail"]
+    message: str
+    fix: str = ""
+
+
+@click.command(cls=Command)
+@click.option("--repair", is_flag=True, help="Mend the store; copies of what is replaced are kept in set-aside/.")
+@pass_cli
+def doctor(cli: Cli, repair: bool) -> None:
+    """Look whether all is well, and how to mend it.
+
+    Exits with 1 while something is broken.
+    """
+    done = _repair(cli.project) if repair else []
+    checks = examine(cli)
+    ok = all(check.status != "fail" for check in checks)
+    lines = [f"repaired: {sentence}" for sentence in done] or (["Nothing had to be repaired."] if repair else [])
+    for check in checks:
+        lines.append(f"{text.mark(check.status)}{' ' * (5 - len(check.status))}{check.name}: {check.message}")
+        lines.append(f"      → {check.fix}" if check.fix else "")
+    data = {"healthy": ok, "repaired": done, "checks": [asdict(check) for check in checks]}
+    cli.show(data, lines, ok=ok)
+
+
+def examine(cli: Cli) -> list[Check]:
+    """Every check, in the order in which people should mend things."""
+    checks = [_python(), _mcp(), _git()]
+    try:
+        project = cli.project
+    except LlmgenieError as error:
+        return [*checks, Check("project", "fail", error.message, error.hint)]
+    for look in (_project, _definitions, _trust, _commands, _store, _runs, _plugins, _state_folder):
+        checks += look(project)
+    return checks
+
+
+def _repair(project: Project) -> list[str]:
+    with quick_imports():
+        from llmgenie_mcp import runs
+        from llmgenie_mcp.storage import open_storage
+    storage = open_storage(project.store)
+    try:
+        done = storage.repair()
+        settled = runs.settle_orphans(storage)
+    finally:
+        storage.close()
+    return [*done, *(f"{run} is closed as interrupted: the process that ran it is gone." for run in settled)]
+
+
+def _python() -> Check:
+    version = ".".join(map(str, sys.version_info[:3]))
+    if sys.version_info >= (3, 11):  # noqa: UP036 - whoever runs it from a checkout may have another
+        return Check("python", "ok", f"{version} ({sys.executable})")
+    return Check("python", "fail", f"{version} is too old.", "Use Python 3.11 or newer.")  # type: ignore[unreachable]
+
+
+def _mcp() -> Check:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        found = version("mcp")
+    except PackageNotFoundError:
+        return Check("mcp", "fail", "The MCP SDK is not installed.", "pip install 'mcp>=2.3,<3'")
+    numbers = tuple(int(part) if part.isdigit() else 0 for part in found.split(".")[:2])
+    if MCP_RANGE[0] <= numbers < MCP_RANGE[1]:
+        return Check("mcp", "ok", found)
+    return Check("mcp", "fail", f"{found} does not fit.", "pip install 'mcp>=2.3,<3'")
+
+
+def _git() -> Check:
+    from llmgenie_mcp.signals.git import git
+
+    found = git(Path.cwd(), "--version") if shutil.which("git") else None
+    if found:
+        return Check("git", "ok", found.removeprefix("git version "))
+    return Check("git", "warn", "git was not found.", "Install git: reviews and releases need it.")
+
+
+def _project(project: Project) -> Iterator[Check]:
+    yield Check("project", "ok", f"{project.root}, found by {project.source}; store {project.store}")
+    if git_top(project.root) is None:
+        yield Check(
+            "project", "warn", "It is no git checkout: reviews and releases need one.", f"git init {project.root}"
+        )
+
+
+def _definitions(project: Project) -> Iterator[Check]:
+    from llmgenie_mcp.faces.cli_check import of_project, problem_lines
+
+    with quick_imports():
+        problems = of_project(project)
+    if not problems:
+        yield Check("definitions", "ok", "workflows, policies and settings load")
+    for problem in problems:
+        message, *hint = problem_lines([problem])
+        yield Check("definitions", "fail", message, hint[0].strip() if hint else "Correct the file.")
+
+
+def _trust(project: Project) -> Iterator[Check]:
+    from llmgenie_mcp import trust
+
+    if not trust.definition_files(project.store):
+        yield Check("trust", "ok", "the project has no definitions of its own")
+    elif trust.is_trusted(project.store):
+        yield Check("trust", "ok", "a person accepted the project's definitions as they are")
+    else:
+        yield Check(
+            "trust",
+            "warn",
+            "The project's own definitions are not accepted: its commands do not run.",
+            f"A person in a terminal: llmgenie trust --project {project.root}",
+        )
+
+
+def _commands(project: Project) -> Iterator[Check]:
+    from llmgenie_mcp.config import FILE_NAME, load_settings
+
+    try:
+        commands = load_settings(project.store).commands
+    except DefinitionError:
+        return  # told by the check of the definitions
+    if "test" not in commands:
+        add = f"In {project.store / FILE_NAME}: commands: {{test: {{argv: [pytest, -q]}}}}"
+        yield Check("commands", "warn", "There is no `test` command: run_tests cannot run.", add)
+    for name, command in commands.items():
+        place = project.root / command.cwd
+        if shutil.which(command.argv[0], path=None) is None and not (place / command.argv[0]).is_file():
+            message = f"{name}: {command.argv[0]} was not found."
+            yield Check("commands", "warn", message, "Install it, or correct argv in the settings.")
+        elif not place.is_dir():
+            yield Check(
+                "commands", "warn", f"{name}: the folder {command.cwd} does not exist.", "Correct cwd in the settings."
+            )
+    if commands:
+        yield Check("commands", "ok", ", ".join(commands))
+
+
+def _store(project: Project) -> Iterator[Check]:
+    from llmgenie_mcp.storage import open_storage
+
+    if not project.store.exists():
+        yield Check("store", "ok", "nothing was written yet")
+        return
+    try:
+        storage = open_storage(project.store, read_only=True)
+        try:
+            report = storage.verify()
+        finally:
+            storage.close()
+    except StorageError as error:
+        yield Check("store", "fail", error.message, error.hint or "llmgenie doctor --repair")
+        return
+    for problem in report.problems:
+        yield Check("store", "fail", problem, f"llmgenie doctor --repair --project {project.root}")
+    if report.ok:
+        yield Check("store", "ok", f"{report.lines} lines in the meta-log; the chain is whole")
+    if not _writable(project.store):
+        yield Check(
+            "store", "warn", f"{project.store} cannot be written: only reading works.", "Correct the folder's rights."
+        )
+
+
+def _writable(folder: Path) -> bool:
+    import os
+
+    return os.access(folder, os.W_OK)
+
+
+def _runs(project: Project) -> Iterator[Check]:
+    with quick_imports():
+        from llmgenie_mcp.runs import is_orphan
+        from llmgenie_mcp.storage import open_storage
+
+    try:
+        storage = open_storage(project.store, read_only=True)
+        try:
+            storage.refresh()
+            running = storage.query("runs", {"status": "running"}).items
+        finally:
+            storage.close()
+    except StorageError:
+        return  # told by the check of the store
+    orphans = [run["id"] for run in running if is_orphan(run)]
+    alive = [run["id"] for run in running if run["id"] not in orphans]
+    for run in orphans:
+        yield Check("runs", "warn", f"{run} was left by a process that is gone.", "llmgenie doctor --repair")
+    yield Check("runs", "ok", f"running: {', '.join(alive)}" if alive else "none is running")
+
+
+def _plugins(_: Project) -> Iterator[Check]:
+    with quick_imports():
+        from llmgenie_mcp import plugins
+    failures = plugins.failures()
+    for failure in failures:
+        yield Check("plugins", "fail", f"{failure.module}: {failure.message}", "Mend or uninstall that extension.")
+    if not failures:
+        yield Check("plugins", "ok", f"{len(plugins.actions())} actions, {len(plugins.signals())} signals")
+
+
+def _state_folder(_: Project) -> Iterator[Check]:
+    from llmgenie_mcp.trust import state_folder
+
+    folder = state_folder()
+    key = folder / "approval.key"
+    try:
+        if key.exists() and key.stat().st_mode & 0o077:
+            yield Check(
+                "state folder", "fail", f"{key} can be read by others: they could forge approvals.", f"chmod 600 {key}"
+            )
+            return
+    except OSError as error:
+        yield Check(
+            "state folder", "fail", f"{folder} cannot be read: {error.strerror}.", "Correct the folder's rights."
+        )
+        return
+    nearest = next(place for place in (folder, *folder.parents) if place.exists())
+    if _writable(nearest):
+        yield Check("state folder", "ok", str(folder))
+    else:
+        yield Check("state folder", "fail", f"{folder} cannot be written.", "Name another: LLMGENIE_STATE_DIR=…")
+
+
+COMMANDS = (doctor,)

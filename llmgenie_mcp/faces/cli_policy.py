@@ -1,0 +1,116 @@
+"""Policies: which are in force, what they say, and what they would say."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from llmgenie_mcp.faces import cli_text as text
+from llmgenie_mcp.faces.cli_act import parameters, params_options
+from llmgenie_mcp.faces.cli_base import Cli, Command, Group
+from llmgenie_mcp.faces.cli_check import report
+from llmgenie_mcp.faces.cli_read import pass_cli
+
+
+@click.group(cls=Group)
+def policy() -> None:
+    """Policies in force."""
+
+
+@policy.command("list")
+@pass_cli
+def policy_list(cli: Cli) -> None:
+    """Every policy with its level, and where it comes from."""
+    with cli.engine(read_only=True) as engine:
+        data = engine.policies()
+    cli.show(data, text.table(data, "name", "level", "origin", "description"))
+
+
+@policy.command()
+@click.argument("name")
+@pass_cli
+def show(cli: Cli, name: str) -> None:
+    """One policy with its rules."""
+    with cli.engine(read_only=True) as engine:
+        data = engine.policy(name)
+    lines = [
+        f"{text.strong(data['name'])} ({data['level']}, {data['origin']}): {data.get('description', '')}",
+        f"file: {data['path']}",
+        f"applies to: {text.compact(data.get('applies_to', {}))}",
+        f"params: {text.compact(data['params'])}" if data.get("params") else "",
+    ]
+    for rule in data.get("rules") or ():
+        lines.append(
+            f"- {rule['id']}: {rule.get('effect', 'deny')} when {' '.join(str(rule.get('when', 'always')).split())}"
+        )
+        lines.append(f"    {rule.get('reason', '')}")
+    cli.show(data, lines)
+
+
+@policy.command()
+@click.argument("files", nargs=-1, type=click.Path())
+@pass_cli
+def check(cli: Cli, files: tuple[str, ...]) -> None:
+    """Which policies are enforced, and what keeps that from being complete.
+
+    With FILES: check these definition files instead, as `workflow check` does.
+    """
+    if files:
+        report(cli, files)
+        return
+    with cli.engine(read_only=True) as engine:
+        data = engine.enforcement_status()
+    lines = text.table(data["policies"], "name", "level", "origin", "rules", "actions")
+    notes = [f"{text.mark('warn')} {note}" for note in data["notes"]]
+    untrusted = "the project's own definitions are not accepted yet  → llmgenie trust"
+    cli.show(data, [*lines, *notes, "" if data["trusted"] else f"{text.mark('warn')} {untrusted}"])
+
+
+@click.command(cls=Command)
+@click.argument("action")
+@click.option("--policy", "only", metavar="NAME", help="Ask one policy; all that apply when left out.")
+@click.option("--session", metavar="SES-ID", help="As that session.")
+@click.option("--trace", is_flag=True, help="Every rule that was looked at, clause by clause.")
+@params_options
+@pass_cli
+def enforce(
+    cli: Cli,
+    action: str,
+    only: str | None,
+    session: str | None,
+    trace: bool,
+    pairs: tuple[str, ...],
+    document: str | None,
+) -> None:
+    """Ask the policies, without doing it.
+
+    ACTION is an action, or an operation such as git.push. Exits with 1 unless it is allowed.
+    """
+    with cli.engine(read_only=True) as engine:
+        decision = engine.enforce(only, action, parameters(pairs, document), session=session, actor=cli.actor)
+        data = decision.to_dict(trace=trace)
+    lines = _decision_lines(action, data)
+    if decision.allowed:
+        cli.show(data, lines)
+    else:
+        cli.refusal(data, lines)
+
+
+def _decision_lines(action: str, data: dict[str, Any]) -> list[str]:
+    verdict = {"allow": text.mark("ok"), "ask": f"{text.mark('warn')}: a person decides", "deny": text.mark("denied")}
+    lines = [f"{action}: {verdict[data['effect']]}" + ("" if data.get("applicable", True) else "; no policy covers it")]
+    for reason in data.get("reasons") or ():
+        lines += text.reason_lines({k: v for k, v in reason.items() if k != "values"})
+        lines += [f"    {clause}" for clause in reason.get("clauses") or ()]
+        if reason.get("unknown"):
+            lines.append(f"    not known: {', '.join(reason['unknown'])}")
+    matched = {(reason["policy"], reason["rule"]) for reason in data.get("reasons") or ()}
+    for rule in data.get("trace") or ():
+        if (rule["policy"], rule["rule"]) not in matched:
+            lines.append(f"  {rule['policy']}/{rule['rule']}: {rule['outcome']}")
+            lines += [f"    {clause}" for clause in rule["clauses"]]
+    return lines
+
+
+COMMANDS = (policy, enforce)

@@ -1,0 +1,151 @@
+"""The Engine's answers as lines for people. What comes from the store never reaches a terminal as control characters."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import click
+
+# Control characters, and what turns the direction of text round: both would let stored text redraw a terminal.
+_UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+# Characters of the private use area stand for styles until the text is printed: so no escape needs to be let through.
+_STYLES: dict[str, dict[str, Any]] = {
+    "\ue001": {"fg": "green", "bold": True},
+    "\ue002": {"fg": "yellow", "bold": True},
+    "\ue003": {"fg": "red", "bold": True},
+    "\ue004": {"bold": True},
+    "\ue005": {"dim": True},
+}
+_STYLED = re.compile("([\ue001-\ue005])([^\ue000]*)\ue000")
+_MARKS = {"ok": "\ue001", "warn": "\ue002", "fail": "\ue003", "denied": "\ue003", "failed": "\ue003"}
+
+
+def plain(value: object) -> str:
+    """`value` as text that a terminal shows and does not obey; line ends and tabs stay."""
+    written = value if isinstance(value, str) else compact(value)
+    return _UNSAFE.sub(lambda found: f"\\x{ord(found[0]):02x}", written)
+
+
+def line(value: object, limit: int = 160) -> str:
+    """`value` in one line of at most `limit` characters."""
+    short = " ".join(plain(value).split())
+    return short if len(short) <= limit else f"{short[: limit - 1]}…"
+
+
+def compact(value: object) -> str:
+    """JSON in one line."""
+    return json.dumps(value, ensure_ascii=False, separators=(", ", ": "), default=str)
+
+
+def say(lines: Sequence[str] | str, *, error: bool = False) -> None:
+    """Print lines, the empty ones left out; with colours on a terminal."""
+    for one in [lines] if isinstance(lines, str) else lines:
+        if one:
+            click.echo(_STYLED.sub(_rendered, plain(one)), err=error)
+
+
+def mark(word: str) -> str:
+    """A word of judgement, in its colour."""
+    return f"{_MARKS[word]}{word}\ue000" if word in _MARKS else word
+
+
+def strong(words: str) -> str:
+    """A heading."""
+    return f"\ue004{words}\ue000"
+
+
+def dim(words: str) -> str:
+    """What matters less."""
+    return f"\ue005{words}\ue000"
+
+
+def _rendered(found: re.Match[str]) -> str:
+    return click.style(found[2], **_STYLES[found[1]])
+
+
+def table(rows: Iterable[Mapping[str, Any]], *columns: str, empty: str = "Nothing.") -> list[str]:
+    """Rows in columns as wide as their longest cell; columns that are empty everywhere are left out."""
+    cells = [[line(_cell(row.get(name)), 90) for name in columns] for row in rows]
+    if not cells:
+        return [empty]
+    kept = [index for index in range(len(columns)) if any(row[index] for row in cells)]
+    widths = {index: max(len(row[index]) for row in cells) for index in kept}
+    return ["  ".join(row[index].ljust(widths[index]) for index in kept).rstrip() for row in cells]
+
+
+def _cell(value: object) -> object:
+    if value is None:
+        return ""
+    return ", ".join(map(str, value)) if isinstance(value, list) else value
+
+
+def fields(document: Mapping[str, Any], leave_out: Iterable[str] = ()) -> list[str]:
+    """A document, a line each for what it holds."""
+    hidden = set(leave_out)
+    return [f"{k}: {plain(v)}" for k, v in document.items() if k not in hidden and v not in (None, "", [], {})]
+
+
+def fix(offered: Mapping[str, Any] | None) -> str:
+    """What would help, as a command to type."""
+    if not offered:
+        return ""
+    params = "".join(
+        f" -p {k}={v if isinstance(v, str) else compact(v)}" for k, v in (offered.get("params") or {}).items()
+    )
+    said = f"{offered['message']} " if offered.get("message") else ""
+    return f"  → {said}llmgenie run {offered['action']}{params}"
+
+
+def outcome_lines(data: Mapping[str, Any]) -> list[str]:
+    """What came of an action: `Outcome.to_dict()`."""
+    name = data["action"]
+    match data["status"]:
+        case "denied":
+            head = f"{name}: {mark('denied')}; nothing was changed."
+        case "failed":
+            error = data.get("error") or {}
+            head = f"{name}: {mark('failed')}: {error.get('message', '')}\n{error.get('hint', '')}".rstrip()
+        case "running":
+            head = f"{name}: running; ask again with the same idempotency key."
+        case _:
+            head = f"{name}: {mark('ok')}{' (answered before, not run again)' if data.get('replayed') else ''}"
+    lines = [head]
+    for reason in data.get("reasons") or ():
+        lines += reason_lines(reason)
+    if state := data.get("state"):
+        lines.append(f"{state['instance']}: {state['from']} → {state['to']}")
+    lines += fields(data.get("result") or {})
+    return lines
+
+
+def reason_lines(reason: Mapping[str, Any]) -> list[str]:
+    """One reason of a refusal."""
+    rule = f"{reason['policy']}/{reason['rule']}" if "policy" in reason else reason["rule"]
+    lines = [f"- {rule} ({reason.get('code', '')}): {reason['message']}"]
+    if reason.get("values"):
+        lines.append(line(f"because {', '.join(f'{k} = {compact(v)}' for k, v in reason['values'].items())}", 200))
+        lines[-1] = f"  {lines[-1]}"
+    return [*lines, fix(reason.get("fix"))]
+
+
+def log_line(entry: Mapping[str, Any]) -> str:
+    """A line of the meta-log in one line."""
+    actor = entry.get("actor") or {}
+    who = f"{actor.get('kind', '?')}:{actor.get('id', '?')}"
+    what = str(entry.get("type", ""))
+    parts = [f"#{entry['seq']}", str(entry.get("ts", ""))[11:19], who, str(entry.get("session") or "-")]
+    state = entry.get("state") or {}
+    moved = [state] if state else entry.get("moved") or []
+    about = [
+        str(entry.get("action") or entry.get("approval") or ""),
+        *(f"{step['instance']}: {step['from']} → {step['to']}" for step in moved),
+        *(f"{r['rule']}: {r['message']}" for r in entry.get("reasons") or ()),
+        *(str(note) for note in entry.get("notes") or ()),
+        str((entry.get("error") or {}).get("message", "")),
+    ]
+    if what == "action.completed" and not state and (id_ := (entry.get("result") or {}).get("id")):
+        about.insert(1, str(id_))
+    return f"{' '.join(parts)} {what} {line('; '.join(part for part in about if part), 200)}".rstrip()

@@ -1,0 +1,137 @@
+"""Trust: a person accepts a project's own definitions, with what they would be able to run in front of them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from llmgenie_mcp.errors import ProjectError
+from llmgenie_mcp.faces import cli_text as text
+from llmgenie_mcp.faces.cli_base import Cli, Command, quick_imports
+from llmgenie_mcp.faces.cli_person import confirmed, require_person
+from llmgenie_mcp.faces.cli_read import pass_cli
+
+SEEN = "trusted-files.json"
+"""Beside the record of trust: the hash of each file as it was accepted, to tell later what has changed."""
+
+CHANGED = "The files changed while they were read; nothing was accepted."
+
+
+@click.command(cls=Command)
+@click.option("--revoke", is_flag=True, help="Take it back.")
+@click.option("--show", is_flag=True, help="Only say what there is and whether it is accepted.")
+@pass_cli
+def trust(cli: Cli, revoke: bool, show: bool) -> None:
+    """Accept this project's own definitions.
+
+    Its commands may then run, and its policies replace packaged ones of the same name.
+    It holds for the files as they are now. Works for a person at a terminal only; nothing skips the question.
+    """
+    from llmgenie_mcp import trust as record
+
+    project = cli.project
+    if not show:
+        require_person("Trust", f"llmgenie trust{' --revoke' if revoke else ''} --project {project.root}")
+    if revoke:
+        record.distrust(project.store)
+        cli.show({"store": str(project.store), "trusted": False}, f"{project.store} is no longer trusted.")
+        return
+    data = _facts(cli, project.store)
+    if show or not data["files"] or data["trusted"]:
+        cli.show(data, _lines(data))
+        return
+    text.say(_lines(data), error=cli.json)
+    if not confirmed("To accept these files as they are,"):
+        cli.show({**data, "trusted": False}, "Nothing was accepted.", ok=False)
+    if record.trust(project.store) != data["fingerprint"]:
+        record.distrust(project.store)
+        raise ProjectError(CHANGED, "Read them again: llmgenie trust")
+    _remember(project.store, {file["path"]: file["sha256"] for file in data["files"]})
+    cli.show({**data, "trusted": True}, f"{text.mark('ok')} accepted: {len(data['files'])} files of {project.store}.")
+
+
+def _facts(cli: Cli, store: Path) -> dict[str, Any]:
+    """The files with what became of them since they were accepted, and what they would be able to run."""
+    from llmgenie_mcp import trust as record
+
+    fingerprint = record.fingerprint(store)
+    accepted = _seen().get(str(store.resolve()), {})
+    files = []
+    for path in record.definition_files(store):
+        name, data = path.relative_to(store).as_posix(), path.read_bytes()
+        mark = hashlib.sha256(data).hexdigest()
+        status = "new" if name not in accepted else "unchanged" if accepted[name] == mark else "changed"
+        files.append({"path": name, "status": status, "bytes": len(data), "sha256": mark})
+    effects = _effects(cli) if files else {"commands": [], "replaces": []}
+    if record.fingerprint(store) != fingerprint:
+        raise ProjectError(CHANGED, "Read them again: llmgenie trust")
+    present = {file["path"] for file in files}
+    return {
+        "store": str(store),
+        "trusted": bool(files) and record.is_trusted(store),
+        "fingerprint": fingerprint,
+        "files": files,
+        "removed": sorted(set(accepted) - present),
+        **effects,
+    }
+
+
+def _effects(cli: Cli) -> dict[str, Any]:
+    """Raises DefinitionError: nothing that cannot be read can be accepted."""
+    with quick_imports():
+        from llmgenie_mcp.definitions import load
+    found = load(cli.project)
+    packaged = [
+        f"{kind} {entry.file}"
+        for kind, entries in (("workflow", found.catalog.workflows), ("policy", found.catalog.policies))
+        for entry in entries.values()
+        if entry.origin == "project"
+    ]
+    commands = [
+        {"name": name, "argv": command.argv, "cwd": command.cwd, "env": command.env, "timeout": command.timeout}
+        for name, command in found.settings.commands.items()
+    ]
+    return {"commands": commands, "replaces": [*packaged, *found.catalog.notes]}
+
+
+def _lines(data: dict[str, Any]) -> list[str]:
+    if not data["files"]:
+        return [f"{data['store']} has no definitions of its own; there is nothing to accept."]
+    lines = [text.strong(f"{data['store']}: {'accepted as it is' if data['trusted'] else 'not accepted'}")]
+    lines += [f"  {file['status']:<10} {file['path']} ({file['bytes']} bytes)" for file in data["files"]]
+    lines += [f"  removed    {name}" for name in data["removed"]]
+    if data["commands"]:
+        lines.append("Agents may run, by name:")
+    for command in data["commands"]:
+        lines.append(f"  {command['name']}: {text.plain(text.compact(command['argv']))}")
+        more = {k: v for k, v in (("cwd", command["cwd"]), ("env", command["env"])) if v not in (".", {})}
+        lines.append(f"      with {text.plain(text.compact(more))}" if more else "")
+    if data["replaces"]:
+        lines += ["Own definitions:", *(f"  {text.line(one, 300)}" for one in data["replaces"])]
+    return lines
+
+
+def _seen() -> dict[str, dict[str, str]]:
+    from llmgenie_mcp.trust import state_folder
+
+    try:
+        content = json.loads((state_folder() / SEEN).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _remember(store: Path, files: dict[str, str]) -> None:
+    from llmgenie_mcp.trust import state_folder
+
+    path = state_folder() / SEEN
+    fresh = path.with_suffix(".new")
+    fresh.write_text(json.dumps({**_seen(), str(store.resolve()): files}, indent=1), encoding="utf-8")
+    fresh.replace(path)
+
+
+COMMANDS = (trust,)

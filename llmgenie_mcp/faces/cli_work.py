@@ -1,0 +1,169 @@
+"""Sessions, and the workflows that govern them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from llmgenie_mcp.errors import UnknownName
+from llmgenie_mcp.faces import cli_text as text
+from llmgenie_mcp.faces.cli_act import perform
+from llmgenie_mcp.faces.cli_base import Cli, Group
+from llmgenie_mcp.faces.cli_check import report
+from llmgenie_mcp.faces.cli_read import more, pass_cli, read
+
+if TYPE_CHECKING:
+    from llmgenie_mcp.engine import Engine
+    from llmgenie_mcp.workflow import Workflow
+
+
+@click.group(cls=Group)
+def session() -> None:
+    """Sessions: spans of work with a role, a mode, a task."""
+
+
+@session.command("list")
+@click.option("--all", "everything", is_flag=True, help="Finished ones too.")
+@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 500), help="At most so many.")
+@pass_cli
+def session_list(cli: Cli, everything: bool, limit: int) -> None:
+    """List sessions that are open."""
+    data = read(cli, "sessions", None, limit)
+    if not everything:
+        data["items"] = [item for item in data["items"] if item["status"] != "finished"]
+    columns = ("id", "status", "actor", "role", "mode", "task", "branch", "instance")
+    cli.show(data, [*text.table(data["items"], *columns, empty="No open session."), more(data)])
+
+
+@session.command()
+@click.option("--task", metavar="TSK-ID", help="The task to work on.")
+@click.option("--role", help="developer, reviewer, release_lead … as the team calls it.")
+@click.option("--mode", help="The mode to start in.")
+@click.option("--epic", help="The larger goal it belongs to.")
+@click.option("--worktree", metavar="DIR", help="The git worktree to work in, when it is another.")
+@pass_cli
+def start(cli: Cli, /, **params: str | None) -> None:
+    """Start a session; hand its id over as --session from then on."""
+    perform(cli, "start_session", {k: v for k, v in params.items() if v is not None}, lines=_session_line)
+
+
+def _session_line(result: dict[str, Any]) -> list[str]:
+    found = result["session"]
+    rest = ", ".join(f"{k} {found[k]}" for k in ("role", "mode", "task", "branch", "instance") if found.get(k))
+    return [f"{found['id']}  {found['status']}  {rest}", result.get("left_open", "")]
+
+
+@session.command()
+@click.argument("id_", metavar="SES-ID")
+@pass_cli
+def pause(cli: Cli, id_: str) -> None:
+    """Pause a session; nothing is done in it until it is resumed."""
+    perform(cli, "pause_session", {"session": id_}, lines=_session_line)
+
+
+@session.command()
+@click.argument("id_", metavar="SES-ID")
+@pass_cli
+def resume(cli: Cli, id_: str) -> None:
+    """Go on with a paused session."""
+    perform(cli, "resume_session", {"session": id_}, lines=_session_line)
+
+
+@session.command()
+@click.argument("id_", metavar="SES-ID")
+@click.option("--summary", default="", help="What was done, what is left.")
+@pass_cli
+def finish(cli: Cli, id_: str, summary: str) -> None:
+    """End a session, with a summary."""
+    perform(cli, "finish_session", {"session": id_, "summary": summary}, lines=_session_line)
+
+
+@click.group(cls=Group)
+def workflow() -> None:
+    """Workflows: states, and what leads from one to the next."""
+
+
+@workflow.command("list")
+@pass_cli
+def workflow_list(cli: Cli) -> None:
+    """Every workflow, and where it comes from."""
+    with cli.engine(read_only=True) as engine:
+        data = [
+            {
+                "name": name,
+                "version": entry.value.version,
+                "subject": entry.value.subject,
+                "origin": entry.origin,
+                "states": list(entry.value.states),
+                "description": entry.value.description,
+            }
+            for name, entry in engine.catalog.workflows.items()
+        ]
+    cli.show(data, text.table(data, "name", "origin", "description"))
+
+
+def _workflow(engine: Engine, name: str) -> Workflow:
+    entry = engine.catalog.workflows.get(name)
+    if entry is None:
+        raise UnknownName("workflow", name, engine.catalog.workflows)
+    return entry.value
+
+
+@workflow.command("show")
+@click.argument("name")
+@pass_cli
+def workflow_show(cli: Cli, name: str) -> None:
+    """A workflow with its states, triggers and guards."""
+    with cli.engine(read_only=True) as engine:
+        flow = _workflow(engine, name)
+    lines = [f"{text.strong(flow.name)} (version {flow.version}, about a {flow.subject}): {flow.description}"]
+    for state_name, state in flow.states.items():
+        final = " (final)" if state.final else ""
+        lines.append(f"{text.strong(state_name)}{final}: {state.description}")
+        if state.actions:
+            lines.append(f"    opens {', '.join(state.actions)}")
+        for trigger, step in state.on.items():
+            lines.append(
+                f"  {trigger} → {step.target}{' (a person decides)' if step.approval else ''}: {step.description}"
+            )
+            lines += [f"      if {guard.expression}\n        else: {guard.message}" for guard in step.guards]
+    lines += [f"  anywhere: {trigger} → {step.target}" for trigger, step in flow.on.items()]
+    cli.show(flow.model_dump(mode="json", exclude_defaults=True), lines)
+
+
+@workflow.command()
+@click.argument("name")
+@click.option("--instance", metavar="ID", help="Mark where this instance is, such as REV-1, and the way it went.")
+@click.option("--mermaid", "as_mermaid", is_flag=True, help="As Mermaid text, which GitHub and many editors draw.")
+@pass_cli
+def diagram(cli: Cli, name: str, instance: str | None, as_mermaid: bool) -> None:
+    """Draw a workflow."""
+    from llmgenie_mcp import diagram as draw
+
+    with cli.engine(read_only=True) as engine:
+        flow = _workflow(engine, name)
+        document = engine.context_data(f"instances/{instance}")["value"] if instance else None
+        if document and document["workflow"] != name:
+            raise UnknownName(
+                f"instance of {name}", document["id"], hint=f"It is one of the workflow {document['workflow']}."
+            )
+    current = document["state"] if document else None
+    history = [(step["from"], step["trigger"], step["to"]) for step in (document or {}).get("history", [])]
+    drawn = draw.mermaid(flow, current, history) if as_mermaid else draw.text(flow, current)
+    data = {"workflow": name, "instance": instance, "format": "mermaid" if as_mermaid else "text", "diagram": drawn}
+    cli.show(data, drawn.rstrip("\n"))
+
+
+@workflow.command()
+@click.argument("files", nargs=-1, type=click.Path())
+@pass_cli
+def check(cli: Cli, files: tuple[str, ...]) -> None:
+    """Check definition files; every problem as file:line:column.
+
+    Without FILES: everything in force for the project.
+    """
+    report(cli, files)
+
+
+COMMANDS = (session, workflow)

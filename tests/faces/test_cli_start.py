@@ -1,0 +1,89 @@
+"""The command line starts fast, because it imports what a command needs and no more."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from cli_fixtures import data, environment
+
+HEAVY = (
+    "mcp",
+    "mcp_types",
+    "fastapi",
+    "starlette",
+    "jsonschema",
+    "tinydb",
+    "pydantic",
+    "ruamel",
+    "anyio",
+    "httpx2",
+    "rich",
+)
+LOOK = """
+import sys
+from llmgenie_mcp.faces.cli import main
+sys.argv = ["llmgenie", *sys.argv[1:]]
+try:
+    main()
+except SystemExit as end:
+    assert not end.code, end.code
+print("\\n".join(sorted({name.partition(".")[0] for name in sys.modules})), file=sys.stderr)
+"""
+
+
+def imported(*words: str) -> set[str]:
+    """The top-level modules that a command line has imported at its end."""
+    done = subprocess.run(
+        [sys.executable, "-c", LOOK, *words], env=environment(), capture_output=True, text=True, encoding="utf-8"
+    )
+    assert done.returncode == 0, done.stderr
+    return set(done.stderr.splitlines())
+
+
+@pytest.mark.parametrize("words", [("--help",), ("--version",), ("demo", "--help"), ("serve", "--help")], ids=" ".join)
+def test_help_imports_nothing_heavy(words: tuple[str, ...]) -> None:
+    assert not imported(*words) & set(HEAVY)
+
+
+@pytest.mark.parametrize(
+    "words", [("task", "list"), ("context", "meta-log"), ("log",), ("approvals",), ("log", "verify")], ids=" ".join
+)
+def test_reading_what_is_stored_needs_the_store_alone(repo: Path, words: tuple[str, ...]) -> None:
+    data("task", "add", "First", project=repo)
+    assert imported(*words, "--project", str(repo)) & set(HEAVY) == {"tinydb"}
+
+
+@pytest.mark.parametrize(
+    "words", [("state",), ("actions",), ("policy", "list"), ("doctor",), ("trust", "--show")], ids=" ".join
+)
+def test_no_reading_command_imports_the_mcp_sdk(repo: Path, words: tuple[str, ...]) -> None:
+    assert not imported(*words, "--project", str(repo)) & {"mcp", "mcp_types", "starlette", "anyio", "jsonschema"}
+
+
+def processor_seconds(*words: str, env: dict[str, str]) -> float:
+    """What a Python program takes of the processor: the clock on the wall also counts whatever else is running."""
+    child = subprocess.Popen([sys.executable, *words], env=env, stdout=subprocess.DEVNULL)
+    _, status, used = os.wait4(child.pid, 0)
+    child.returncode = os.waitstatus_to_exitcode(status)
+    assert child.returncode == 0
+    return used.ru_utime + used.ru_stime
+
+
+def test_help_and_reads_of_the_store_take_at_most_ten_times_an_empty_program(repo: Path) -> None:
+    data("task", "add", "First", project=repo)
+    env = environment()
+    program = ("-m", "llmgenie_mcp")
+    cases = {
+        "pass": ("-c", "pass"),
+        "--help": (*program, "--help"),
+        "task list": (*program, "task", "list", "--project", str(repo)),
+        "log": (*program, "log", "--project", str(repo)),
+    }
+    # The first round writes the .pyc files; of the others the least counts, as a busy machine only adds.
+    taken = [{name: processor_seconds(*words, env=env) for name, words in cases.items()} for _ in range(6)][1:]
+    best = {name: min(one[name] for one in taken) for name in cases}
+    assert {name: best[name] / best["pass"] for name in cases if best[name] > 10 * best["pass"]} == {}
