@@ -230,7 +230,9 @@ def test_a_workflow_of_the_projects_own_works_like_a_packaged_one(engine: Engine
 def test_every_kind_of_subject_can_be_started(
     engine: Engine, repo: Path, kind: str, param: str, good: str | None, bad: str | None
 ) -> None:
-    define(repo, "workflows", "thing", DEPLOY.replace("deploy", "thing").replace("version", kind, 1))
+    define(
+        repo, "workflows", "thing", DEPLOY.replace("deploy", "thing").replace("subject: version", f"subject: {kind}")
+    )
     engine.run_action("create_task", {"title": "x"})
     session = started(engine)
     if bad:
@@ -243,7 +245,7 @@ def test_every_kind_of_subject_can_be_started(
 BROKEN = {
     "workflows/deploy.yaml": (
         DEPLOY.replace("target: rolling", "target: roling"),
-        ".llmgenie/workflows/deploy.yaml:10:",
+        ".llmgenie/workflows/deploy.yaml:11:17",
     ),
     "workflows/other.yaml": (DEPLOY, ".llmgenie/workflows/other.yaml:2:7"),
     "workflows/review.yaml": ("name: review\ninitial: a\nstates: {a: {fnal: true}}", "review.yaml:3:14"),
@@ -295,7 +297,7 @@ def test_a_policy_of_the_projects_own_forbids_at_once_and_replaces_only_when_tru
     from llmgenie_mcp import trust
 
     lax = "name: branch_protection\nlevel: always_on\napplies_to: {actions: [git.push]}\nparams: {protected: [trunk]}\nrules:\n"
-    rule = "  - {id: mine, effect: deny, when: glob(resource.branch, params.protected), reason: no}\n"
+    rule = '  - {id: mine, effect: deny, when: "resource.branch in params.protected", reason: no}\n'
     define(repo, "policies", "branch_protection", lax + rule)
     assert [engine.enforce(None, "git.push", {"branch": b}).effect for b in ("main", "trunk")] == ["deny", "deny"]
     assert "until `llmgenie trust`" in str(engine.enforcement_status()["notes"])
@@ -322,12 +324,9 @@ def test_a_checkpoint_that_is_garbage_is_rebuilt_from_the_log(engine: Engine, re
     engine.run_action("create_task", {"title": "x"})
     engine.close()
     (repo / ".llmgenie" / "db.json").write_text("{garbage", encoding="utf-8")
-    try:
-        fresh = open_engine(repo)
-        assert fresh.context_data("tasks")["total"] == 1
-    except StorageError as error:
-        assert "db.json" in str(error)
-        assert error.hint
+    fresh = open_engine(repo)
+    assert fresh.context_data("tasks")["total"] == 1
+    assert fresh.storage.verify().ok
 
 
 def test_a_slow_action_whose_instance_was_moved_meanwhile_says_so(
@@ -355,40 +354,44 @@ def test_a_slow_action_whose_instance_was_moved_meanwhile_says_so(
     assert engine.storage.get("instances", "REV-1")["state"] == "draft"
 
 
-def follow(engine: Engine, session: str | None, goal: str, params: dict[str, Any]) -> list[str]:
-    """Reach a goal as a newcomer: do what a refusal's fix, or an action named in its message, says. The way taken."""
-    way: list[str] = []
-    known = set(engine.definitions.actions)
-    for _ in range(30):
-        outcome: Outcome = engine.run_action(goal, params, session=session)
-        if outcome.ok:
-            return [*way, goal]
-        assert outcome.status == "denied", outcome
-        reason = outcome.reasons[0]
-        named = next((w for w in re.findall(r"[a-z_]+", reason.message) if w in known and w != goal), None)
-        action, given = (reason.fix["action"], reason.fix["params"]) if reason.fix else (named, {})
-        assert action, f"no way out of {reason}"
-        done = engine.run_action(action, given, session=session)
-        way.append(action)
-        if action == "start_session":
-            session = done.result["session"]["id"]
-        if action == "request_approval" and done.ok:
-            engine.decide_approval(done.result["approval"]["id"], True, person="ada", channel="terminal")
-        if done.status == "denied":
-            inner = done.reasons[0]
-            assert inner.fix, f"the fix {action} is refused without a way out: {inner}"
-            way.append(inner.fix["action"])
-            assert engine.run_action(inner.fix["action"], inner.fix["params"], session=session).ok
-    raise AssertionError(f"no end: {way}")
+class Newcomer:
+    """Reaches a goal by doing what a refusal's fix, or an action named in its message, says, and nothing else."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine, self.session, self.way = engine, None, []
+
+    def reach(self, action: str, params: dict[str, Any], depth: int = 0) -> None:
+        assert depth < 6, f"no end: {self.way}"
+        for _ in range(12):
+            outcome = self.engine.run_action(action, params, session=self.session)
+            if outcome.ok:
+                self.way.append(action)
+                self._note(outcome)
+                return
+            assert outcome.status == "denied", outcome
+            reason = outcome.reasons[0]
+            words = re.findall(r"[a-z_]+", reason.message)
+            named = next((w for w in words if w in self.engine.definitions.actions and w != action), None)
+            assert reason.fix or named, f"no way out of {reason}"
+            fix = reason.fix or {"action": named, "params": {}}
+            self.reach(fix["action"], dict(fix["params"]), depth + 1)
+        raise AssertionError(f"{action} stays refused: {self.way}")
+
+    def _note(self, outcome: Outcome) -> None:
+        if outcome.action == "start_session":
+            self.session = outcome.result["session"]["id"]
+        if outcome.action == "request_approval":
+            approval = outcome.result["approval"]["id"]
+            self.engine.decide_approval(approval, True, person="ada", channel="terminal")
 
 
 def test_following_fixes_and_named_actions_leads_from_an_empty_project_to_a_merge(engine: Engine, repo: Path) -> None:
     commands(repo, test=["true"])
     git(repo, "switch", "-q", "-c", "feature/x")
     head = commit(repo, "x.txt")
-    way = follow(engine, None, "merge", {"branch": "main"})
-    assert way[-1] == "merge"
-    assert {"start_session", "switch_mode", "start_review", "run_tests", "submit", "request_approval"} <= set(way)
+    newcomer = Newcomer(engine)
+    newcomer.reach("merge", {"branch": "main"})
+    assert {"start_session", "start_review", "run_tests", "submit", "request_approval"} <= set(newcomer.way)
     assert git(repo, "rev-parse", "main^2") == head
     assert engine.storage.get("instances", "REV-1")["state"] == "merged"
 
