@@ -219,12 +219,16 @@ def _not_open(catalog: Catalog, situation: Situation, name: str) -> Iterator[Ref
             continue
         where = [other for other, candidate in workflow.states.items() if candidate.opens(name) and not candidate.final]
         rule = f"{workflow.name}.{next(key for key, value in workflow.states.items() if value is state)}"
+        fix: Document | None
         if workflow.name == "modes":
-            fix: Document | None = {"action": "switch_mode", "params": {"mode": where[0]}} if where else None
+            fix = {"action": "switch_mode", "params": {"mode": where[0]}} if where else None
             message = f"{name} is not open in {label}" + (
                 f"; it is in {', '.join(where)}." if where else " or any other mode."
             )
+        elif name in workflow.triggers:
+            continue  # the transitions say more about it
         else:
             message = f"{name} is not open while {label}" + (f"; it is in {', '.join(where)}." if where else ".")
-            fix = None
+            words = "This session is bound to it; what has nothing to do with it is done in another."
+            fix = {"action": "start_session", "params": {"mode": situation.mode}, "message": words}
         yield Refusal("not_open_here", rule, message, {"context.mode": situation.mode}, fix)

@@ -85,6 +85,18 @@ def documents(engine: Engine) -> dict[str, dict[str, Any]]:
     return {table: {d["id"]: d for d in engine.storage.query(table).items} for table in tables}
 
 
+def replayed(engine: Engine) -> dict[str, dict[str, Any]]:
+    """The documents that follow from the changes in the log alone."""
+    tables: dict[str, dict[str, Any]] = {}
+    for line in lines(engine):
+        for table, key, document in line["changes"]:
+            rows = tables.setdefault(table, {})
+            rows.pop(key, None)
+            if document is not None:
+                rows[key] = document
+    return {table: tables.get(table, {}) for table in documents(engine)}
+
+
 def codes(outcome: Any) -> list[str]:
     """The codes of an outcome's reasons."""
     return [reason.code for reason in outcome.reasons]

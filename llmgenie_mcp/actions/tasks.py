@@ -138,7 +138,7 @@ def _completed(situation: Situation, params: CompleteTask | None) -> Move | Refu
         fix = {"action": "create_task", "params": {"title": "…"}}
         return Refusal("no_transition", "task.complete", "There is no open task.", fix=fix)
     if id_ is None:
-        return Refusal("no_transition", "task.complete", "Which task? This session has none; name it as `id`.")
+        raise BadParams("Which task? This session has none.", "Name it as `id`.")
     _task(situation.reader, id_)
     return Move("task", "complete", id_)
 

@@ -51,7 +51,7 @@ def read(field: str, situation: Situation) -> Any:
 
 def _in_changelog(situation: Situation, version: str) -> bool:
     bare = re.escape(version.removeprefix("v"))
-    heading = re.compile(rf"^(?:#+\s*)?\[?v?{bare}\]?(?![\w.]*\d)", re.MULTILINE)
+    heading = re.compile(rf"^(?:#+\s*)?\[?v?{bare}(?![-+\w]|\.\w)", re.MULTILINE)
     for name in CHANGELOGS:
         path = situation.folder / name
         if path.is_file():
