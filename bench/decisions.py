@@ -111,7 +111,7 @@ _DENIED = PolicyRequest(
 
 
 def rows(repeat: int = 300) -> list[dict[str, Any]]:
-    """The measurements: name, value in µs, and where there are any baseline, ratio, budget and whether it is kept."""
+    """The measurements: name, value in μs, and where there are any baseline, ratio, budget and whether it is kept."""
     fifty, thousand = _policy_set(50), _policy_set(1000)
     all_apply = PolicySet([_policy(_PROTECTION | {"name": f"copy_{number}"}) for number in range(50)])
     # A name never asked for before each time, so that nothing is remembered.
@@ -135,7 +135,7 @@ def _row(name: str, value: float, baseline: float | None = None, budget: float |
     return {
         "name": name,
         "value": round(value, 1),
-        "unit": "µs",
+        "unit": "μs",
         "baseline": baseline and round(baseline, 1),
         "ratio": ratio and round(ratio, 2),
         "budget": budget,

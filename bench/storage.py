@@ -97,11 +97,11 @@ def _reads(folder: Path, repeat: int) -> list[dict[str, Any]]:
     for size in (1_000, 100_000):
         store = open_storage(folder / f"store-{size}", read_only=True)
         get = _median(lambda store=store: store.get("tasks", "TSK-500"), repeat * 10) * 1000  # type: ignore[misc]
-        found.append(_row(f"get by id at {size:,} documents", get, "µs", budget=20.0))
+        found.append(_row(f"get by id at {size:,} documents", get, "μs", budget=20.0))
         page = _median(lambda store=store: store.query("tasks", {"epic": "EP-3"}, limit=50), repeat) * 1000  # type: ignore[misc]
-        found.append(_row(f"query for 50 by one field at {size:,} documents", page, "µs"))
+        found.append(_row(f"query for 50 by one field at {size:,} documents", page, "μs"))
         fresh = _median(store.refresh, repeat * 10) * 1000
-        found.append(_row(f"refresh without news at {size:,} documents", fresh, "µs"))
+        found.append(_row(f"refresh without news at {size:,} documents", fresh, "μs"))
         store.close()
     return found
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
@@ -55,17 +54,3 @@ class Settings(_Part):
     log_output: int = Field(
         default=4000, ge=0, le=100_000, description="Characters of a command's output kept in the store."
     )
-
-
-def load_settings(store: Path) -> Settings:
-    """The settings in `store`, or the defaults when there is no file.
-
-    Raises:
-        DefinitionError: the file is wrong; names file, line and column.
-    """
-    path = store / FILE_NAME
-    if not path.exists():
-        return Settings()
-    from llmgenie_mcp.loader import load_yaml
-
-    return load_yaml(path, Settings).value

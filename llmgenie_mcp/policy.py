@@ -15,7 +15,7 @@ from typing import Any, Literal, TypeAlias
 
 from llmgenie_mcp.errors import DefinitionError, UnknownName
 from llmgenie_mcp.expressions import UNKNOWN, Clause, EvaluationError, Explanation, Truth, fill_params, format_message
-from llmgenie_mcp.patterns import name_pattern
+from llmgenie_mcp.expressions.patterns import name_pattern
 from llmgenie_mcp.rules import Effect, Policy, Rule
 
 Code: TypeAlias = Literal["rule_matched", "fact_unknown", "rule_erred"]

@@ -22,7 +22,7 @@ from llmgenie_mcp.expressions import (
     message_names,
     templates,
 )
-from llmgenie_mcp.patterns import name_pattern
+from llmgenie_mcp.expressions.patterns import name_pattern
 
 Effect: TypeAlias = Literal["deny", "ask", "allow"]
 Level: TypeAlias = Literal["always_on", "situational", "audit"]

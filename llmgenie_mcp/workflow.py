@@ -2,7 +2,7 @@
 
 The vocabulary follows XState and SCXML (`initial`, `states`, `on`, `target`, `final`), guards follow the
 `expression` + `message` pair of Kubernetes admission policies. Models are frozen: a definition never changes
-after loading. Whether a definition makes sense as a whole is said by `llmgenie_mcp.structure`.
+after loading. Whether a definition makes sense as a whole is said by `llmgenie_mcp.loader.structure`.
 """
 
 from __future__ import annotations
@@ -154,7 +154,8 @@ class Workflow(Definition):
     def path(self, start: str, trigger: str) -> list[str] | None:
         """The fewest triggers that lead from `start` to a state where `trigger` works; None when there is no way."""
         goals = set(self.states_with(trigger))
-        seen, paths = {start}, [(start, [])]  # type: tuple[set[str], list[tuple[str, list[str]]]]
+        seen = {start}
+        paths: list[tuple[str, list[str]]] = [(start, [])]
         while paths:
             state, way = paths.pop(0)
             if state in goals:

@@ -15,8 +15,9 @@ from typing import Any
 import pytest
 from scene import PYTHON, codes, commands, commit, configure, documents, git, lines, started
 
-from llmgenie_mcp import Engine, runs, trust
+from llmgenie_mcp import Engine, trust
 from llmgenie_mcp.config import Command
+from llmgenie_mcp.engine import runs
 from llmgenie_mcp.errors import BadParams, UnknownName
 
 Open = Callable[..., Engine]

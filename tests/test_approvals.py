@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from scene import codes, commands, commit, define, git, lines, started
 
-from llmgenie_mcp import Actor, Engine, approvals, trust
+from llmgenie_mcp import Actor, Engine, trust
+from llmgenie_mcp.engine import approvals
 from llmgenie_mcp.errors import BadParams, DefinitionError, NotWritable, UnknownName, UsageError
 
 Open = Callable[..., Engine]

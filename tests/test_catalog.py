@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from llmgenie_mcp.catalog import Catalog, fingerprint, load_catalog
 from llmgenie_mcp.errors import DefinitionError
 from llmgenie_mcp.expressions import Vocabulary
+from llmgenie_mcp.loader.catalog import Catalog, fingerprint, load_catalog
 from llmgenie_mcp.operations import OPERATIONS
 from llmgenie_mcp.policy import PolicyRequest, PolicySet
 

@@ -9,8 +9,9 @@ import pytest
 from scene import commands, configure
 
 from llmgenie_mcp import Engine
-from llmgenie_mcp.config import Settings, load_settings
+from llmgenie_mcp.config import Settings
 from llmgenie_mcp.errors import DefinitionError
+from llmgenie_mcp.loader.settings import load_settings
 
 FAULTS = {
     "comands: {}": (1, 1, "commands"),

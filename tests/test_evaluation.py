@@ -11,9 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from llmgenie_mcp.errors import ExpressionError
-from llmgenie_mcp.evaluation import WORK
 from llmgenie_mcp.expressions import UNKNOWN, EvaluationError, Expression
-from llmgenie_mcp.values import brief, show
+from llmgenie_mcp.expressions.evaluation import WORK
+from llmgenie_mcp.expressions.values import brief, show
 
 # Other work on the same machine must not fail a test that is not about time.
 RELAXED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])

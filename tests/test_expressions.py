@@ -19,7 +19,7 @@ from llmgenie_mcp.expressions import (
     Expression,
     format_message,
 )
-from llmgenie_mcp.values import brief, show
+from llmgenie_mcp.expressions.values import brief, show
 
 FACTS: dict[str, Any] = {
     "resource": {"branch": "main", "path": "src/a.py", "tag": None},

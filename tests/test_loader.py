@@ -285,7 +285,7 @@ def test_long_values_are_shortened_in_messages() -> None:
 
 
 def test_importing_the_loader_does_not_import_the_yaml_parser() -> None:
-    code = "import sys, llmgenie_mcp.catalog; print('ruamel.yaml' in sys.modules)"
+    code = "import sys, llmgenie_mcp.loader.catalog; print('ruamel.yaml' in sys.modules)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, encoding="utf-8")
     assert run.stdout.strip() == "False"
 

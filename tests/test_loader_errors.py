@@ -13,8 +13,8 @@ import pytest
 from llmgenie_mcp.errors import DefinitionError
 from llmgenie_mcp.expressions import Vocabulary
 from llmgenie_mcp.loader import definition_error, load_bytes
+from llmgenie_mcp.loader.structure import check_workflow
 from llmgenie_mcp.rules import Policy, check_policy
-from llmgenie_mcp.structure import check_workflow
 from llmgenie_mcp.workflow import Workflow
 
 GOLDEN = Path(__file__).parent / "golden" / "bad_files.txt"

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from llmgenie_mcp.patterns import compile_glob, name_pattern
+from llmgenie_mcp.expressions.patterns import compile_glob, name_pattern
 
 # Other work on the same machine must not fail a test that is not about time.
 RELAXED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from scene import PYTHON, SUMMARY, commands, documents, lines, started
 
 from llmgenie_mcp import Engine, Outcome
+from llmgenie_mcp.engine.replay import KEPT, digest, outcome_of
 from llmgenie_mcp.errors import BadParams
 from llmgenie_mcp.records import Refusal
-from llmgenie_mcp.replay import KEPT, digest, outcome_of
 
 Open = Callable[..., Engine]
 

@@ -9,13 +9,12 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from llmgenie_mcp import packaged, yamltext
 from llmgenie_mcp.config import Settings
 from llmgenie_mcp.errors import DefinitionError
-from llmgenie_mcp.loader import load_bytes, load_yaml
-from llmgenie_mcp.packaged import PARSED, load_packaged, write_parsed, write_schemas
+from llmgenie_mcp.loader import load_bytes, load_yaml, packaged, yamltext
+from llmgenie_mcp.loader.packaged import PARSED, load_packaged, write_parsed, write_schemas
+from llmgenie_mcp.loader.schema import DIALECT, schema_for
 from llmgenie_mcp.rules import Policy
-from llmgenie_mcp.schema import DIALECT, schema_for
 from llmgenie_mcp.workflow import Workflow
 
 ROOT = Path(__file__).parent.parent

@@ -10,11 +10,11 @@ import pytest
 from scene import commands, commit, configure, define, git, make_repository, started
 
 from llmgenie_mcp import Engine, plugins
+from llmgenie_mcp.engine.situation import Situation, StoreReader, World
 from llmgenie_mcp.expressions import UNKNOWN
 from llmgenie_mcp.records import Actor
 from llmgenie_mcp.signals import git as git_signal
 from llmgenie_mcp.signals.release import tag_of
-from llmgenie_mcp.situation import Situation, StoreReader, World
 
 FLOWS = ("branch", "version", "text")
 

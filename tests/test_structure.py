@@ -6,7 +6,7 @@ import pytest
 
 from llmgenie_mcp.expressions import Vocabulary
 from llmgenie_mcp.loader import load_bytes, load_yaml
-from llmgenie_mcp.structure import check_workflow
+from llmgenie_mcp.loader.structure import check_workflow
 from llmgenie_mcp.workflow import Workflow
 
 WORKFLOWS = Path(__file__).parent.parent / "workflows"

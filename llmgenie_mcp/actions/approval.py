@@ -7,13 +7,13 @@ from typing import Any
 
 from pydantic import Field
 
-from llmgenie_mcp import approvals
+from llmgenie_mcp.engine import approvals
+from llmgenie_mcp.engine.overview import resource_of
+from llmgenie_mcp.engine.situation import ENGINE_WORKFLOWS, ActionContext, Situation, open_instances
 from llmgenie_mcp.errors import UnknownName
 from llmgenie_mcp.operations import OPERATIONS
-from llmgenie_mcp.overview import resource_of
 from llmgenie_mcp.plugins import Params, action
 from llmgenie_mcp.records import Approval, Document, Refusal, Text, Title
-from llmgenie_mcp.situation import ENGINE_WORKFLOWS, ActionContext, Situation, open_instances
 
 NOT_A_PERSONS = (
     "guard_failed",

@@ -10,11 +10,11 @@ from pydantic import Field
 
 from llmgenie_mcp import process, redact
 from llmgenie_mcp.config import FILE_NAME, Command
+from llmgenie_mcp.engine.situation import ActionContext, Situation
 from llmgenie_mcp.errors import ActionError, BadParams, UnknownName, shorten
 from llmgenie_mcp.expressions import UNKNOWN
 from llmgenie_mcp.plugins import Params, action
 from llmgenie_mcp.records import Document, Refusal, Title
-from llmgenie_mcp.situation import ActionContext, Situation
 
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 SHOWN = 3000
@@ -176,7 +176,7 @@ def fill(command: Command, params: Mapping[str, Any]) -> list[str]:
 
 def _forget_commit_if_changed(ctx: ActionContext) -> None:
     """Tests that ran while files or HEAD changed say nothing about a commit."""
-    from llmgenie_mcp.situation import World
+    from llmgenie_mcp.engine.situation import World
 
     before = ctx.situation.fact("git.head"), ctx.situation.fact("git.clean")
     ctx.situation.world = World()

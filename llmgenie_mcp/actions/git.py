@@ -10,12 +10,12 @@ from typing import Any
 from pydantic import Field
 
 from llmgenie_mcp.actions.command import run_named, unready
+from llmgenie_mcp.engine.offers import TriggerParams, find_move
+from llmgenie_mcp.engine.situation import ActionContext, Situation
 from llmgenie_mcp.errors import ActionError
-from llmgenie_mcp.offers import TriggerParams, find_move
 from llmgenie_mcp.plugins import Move, Params, action
 from llmgenie_mcp.records import Document, Refusal, Text
 from llmgenie_mcp.signals.release import tag_of
-from llmgenie_mcp.situation import ActionContext, Situation
 
 TIMEOUT = 300.0
 

@@ -7,10 +7,10 @@ from typing import Any
 
 from pydantic import Field
 
+from llmgenie_mcp.engine.situation import ActionContext
 from llmgenie_mcp.errors import BadParams
 from llmgenie_mcp.plugins import Params, action
 from llmgenie_mcp.records import Document, Text, Title, now
-from llmgenie_mcp.situation import ActionContext
 
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]*(/[A-Za-z0-9][A-Za-z0-9_.\-]*)*")
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from llmgenie_mcp.engine.situation import PROJECT_MODE, ActionContext, Situation
 from llmgenie_mcp.errors import UnknownName
 from llmgenie_mcp.plugins import Move, Params, action
 from llmgenie_mcp.records import Document, Text, Title
-from llmgenie_mcp.situation import PROJECT_MODE, ActionContext, Situation
 
 
 class SwitchMode(Params):

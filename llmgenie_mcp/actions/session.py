@@ -7,11 +7,11 @@ from typing import Any
 
 from pydantic import Field
 
+from llmgenie_mcp.engine.situation import ActionContext, Situation
 from llmgenie_mcp.errors import BadParams, ProjectError, UnknownName, shorten
 from llmgenie_mcp.plugins import Params, action
 from llmgenie_mcp.project import git_top, resolve, store_of
 from llmgenie_mcp.records import Document, Id, Refusal, Session, Text, Title, now
-from llmgenie_mcp.situation import ActionContext, Situation
 
 
 class StartSession(Params):

@@ -7,11 +7,11 @@ from typing import Any
 
 from pydantic import Field
 
-from llmgenie_mcp.contextdata import fitting, matcher, task_order
+from llmgenie_mcp.engine.contextdata import fitting, matcher, task_order
+from llmgenie_mcp.engine.situation import ActionContext, Reader, Situation
 from llmgenie_mcp.errors import BadParams, UnknownName
 from llmgenie_mcp.plugins import Move, Params, action, actions
 from llmgenie_mcp.records import Document, Id, Priority, Refusal, Task, Text, Title, now
-from llmgenie_mcp.situation import ActionContext, Reader, Situation
 
 FEW = 30
 """So many tasks are listed unless more are asked for."""

@@ -45,7 +45,7 @@ def problem_lines(problems: Iterable[Problem]) -> list[str]:
 def of_project(project: Project) -> list[Problem]:
     """Every problem of the settings, workflows and policies in force."""
     from llmgenie_mcp import trust
-    from llmgenie_mcp.config import load_settings
+    from llmgenie_mcp.loader.settings import load_settings
 
     problems = []
     try:
@@ -87,10 +87,10 @@ def of_files(files: Sequence[str]) -> list[Problem]:
 
 def _part(path: Path) -> str | None:
     """The folder in which a definition has its place; None for settings. Raises UsageError: it cannot be read."""
-    from llmgenie_mcp import yamltext
     from llmgenie_mcp.config import FILE_NAME
-    from llmgenie_mcp.packaged import SUFFIXES
-    from llmgenie_mcp.yamlfault import Fault
+    from llmgenie_mcp.loader import yamltext
+    from llmgenie_mcp.loader.packaged import SUFFIXES
+    from llmgenie_mcp.loader.yamlfault import Fault
 
     try:
         data = path.read_bytes()
@@ -114,9 +114,9 @@ def _part(path: Path) -> str | None:
 
 def _of_catalog(store: Path, *, trusted: bool) -> list[Problem]:
     from llmgenie_mcp import plugins
-    from llmgenie_mcp.catalog import load_catalog
+    from llmgenie_mcp.engine.situation import vocabulary
+    from llmgenie_mcp.loader.catalog import load_catalog
     from llmgenie_mcp.operations import OPERATIONS
-    from llmgenie_mcp.situation import vocabulary
 
     try:
         load_catalog(store, actions=plugins.actions(), operations=OPERATIONS, vocabulary=vocabulary(), trusted=trusted)
@@ -147,7 +147,7 @@ def schema(cli: Cli, write: Path | None, check: Path | None) -> None:
     with quick_imports():
         from tempfile import TemporaryDirectory
 
-        from llmgenie_mcp.packaged import write_schemas
+        from llmgenie_mcp.loader.packaged import write_schemas
     if write is not None:
         changed = [str(path) for path in write_schemas(write)]
         cli.show({"written": changed}, [f"wrote {path}" for path in changed] or ["Up to date; nothing written."])

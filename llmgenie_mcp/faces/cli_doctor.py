@@ -71,7 +71,7 @@ def examine(cli: Cli) -> list[Check]:
 
 def _repair(project: Project) -> list[str]:
     with quick_imports():
-        from llmgenie_mcp import runs
+        from llmgenie_mcp.engine import runs
         from llmgenie_mcp.storage import open_storage
     storage = open_storage(project.store)
     try:
@@ -148,7 +148,8 @@ def _trust(project: Project) -> Iterator[Check]:
 
 
 def _commands(project: Project) -> Iterator[Check]:
-    from llmgenie_mcp.config import FILE_NAME, load_settings
+    from llmgenie_mcp.config import FILE_NAME
+    from llmgenie_mcp.loader.settings import load_settings
 
     try:
         commands = load_settings(project.store).commands
@@ -203,7 +204,7 @@ def _writable(folder: Path) -> bool:
 
 def _runs(project: Project) -> Iterator[Check]:
     with quick_imports():
-        from llmgenie_mcp.runs import is_orphan
+        from llmgenie_mcp.engine.runs import is_orphan
         from llmgenie_mcp.storage import open_storage
 
     try:

@@ -40,8 +40,8 @@ def log(context: click.Context, cli: Cli, limit: int, query: str | None, session
 
 
 def _follow(cli: Cli, query: str | None, limit: int) -> None:
-    from llmgenie_mcp.contextdata import matcher
-    from llmgenie_mcp.watcher import Watcher
+    from llmgenie_mcp.engine.contextdata import matcher
+    from llmgenie_mcp.engine.watcher import Watcher
 
     matches = matcher(query)
     with cli.storage() as storage:

@@ -83,7 +83,7 @@ def _facts(cli: Cli, store: Path) -> dict[str, Any]:
 def _effects(cli: Cli) -> dict[str, Any]:
     """Raises DefinitionError: nothing that cannot be read can be accepted."""
     with quick_imports():
-        from llmgenie_mcp.definitions import load
+        from llmgenie_mcp.engine.definitions import load
     found = load(cli.project)
     packaged = [
         f"{kind} {entry.file}"

@@ -144,7 +144,8 @@ async def _play_person(story: Story, how: str, question: str) -> tuple[bool, str
 
 def _check_settings(place: Place) -> bool:
     """Whether `publish` may be run. Raises DemoError: there are no tests to run, or nobody trusts the settings."""
-    from llmgenie_mcp.config import FILE_NAME, load_settings
+    from llmgenie_mcp.config import FILE_NAME
+    from llmgenie_mcp.loader.settings import load_settings
 
     commands = load_settings(place.root / STORE).commands
     if "test" not in commands:

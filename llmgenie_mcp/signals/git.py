@@ -7,9 +7,9 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+from llmgenie_mcp.engine.situation import Situation
 from llmgenie_mcp.expressions import UNKNOWN
 from llmgenie_mcp.plugins import signal
-from llmgenie_mcp.situation import Situation
 
 TIMEOUT = 20.0
 STORES = ":(exclude,top,glob)**/.llmgenie/**"

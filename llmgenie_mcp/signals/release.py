@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from llmgenie_mcp.engine.situation import Situation
 from llmgenie_mcp.expressions import UNKNOWN
 from llmgenie_mcp.plugins import signal
 from llmgenie_mcp.signals.git import git
-from llmgenie_mcp.situation import Situation
 
 CHANGELOGS = (
     "CHANGELOG.md",

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from llmgenie_mcp.engine.situation import Situation
 from llmgenie_mcp.expressions import UNKNOWN
 from llmgenie_mcp.plugins import signal
-from llmgenie_mcp.situation import Situation
 
 
 @signal(

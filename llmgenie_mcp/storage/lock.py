@@ -17,7 +17,7 @@ _LONGEST_PAUSE = 0.01
 class FolderLock:
     """An exclusive lock on `path`, for one thread at a time: the caller keeps its other threads out.
 
-    `fcntl.flock` itself rather than the `filelock` package: 2 µs against 110 µs per lock, and 50 ms less to import; the
+    `fcntl.flock` itself rather than the `filelock` package: 2 μs against 110 μs per lock, and 50 ms less to import; the
     two exclude one another all the same.
     """
 

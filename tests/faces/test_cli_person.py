@@ -9,7 +9,8 @@ import pytest
 from cli_fixtures import WORD, answer, data, environment, run, settings, terminal, waiting_review
 from scene import commit, git
 
-from llmgenie_mcp import Engine, approvals, trust
+from llmgenie_mcp import Engine, trust
+from llmgenie_mcp.engine import approvals
 from llmgenie_mcp.faces import cli_person
 
 

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from llmgenie_mcp.errors import ExpressionError, shorten
-from llmgenie_mcp.patterns import compile_glob
+from llmgenie_mcp.expressions.patterns import compile_glob
 
 MAX_SOURCE = 2048
 MAX_DEPTH = 30

@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from llmgenie_mcp.loader import Loaded, from_data, load_bytes, read
-from llmgenie_mcp.schema import schema_for
+from llmgenie_mcp.loader.schema import schema_for
 
 T = TypeVar("T", bound=BaseModel)
 
@@ -30,7 +30,7 @@ PARSED = "parsed.json"
 def packaged(part: str) -> Traversable:
     """A folder ("workflows", "workflows/policies", "schemas") of the installed package or of the source checkout."""
     inside = files("llmgenie_mcp").joinpath(part)
-    return inside if inside.is_dir() else Path(__file__).resolve().parent.parent / part
+    return inside if inside.is_dir() else Path(__file__).resolve().parents[2] / part
 
 
 def definition_files(folder: Path | Traversable) -> list[Path | Traversable]:
@@ -55,7 +55,7 @@ def load_packaged(path: Path | Traversable, file: str, model: type[T]) -> Loaded
 @cache
 def _parsed() -> dict[str, Any]:
     try:
-        found = json.loads(files("llmgenie_mcp").joinpath(PARSED).read_bytes())
+        found = json.loads(files("llmgenie_mcp.loader").joinpath(PARSED).read_bytes())
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
@@ -74,8 +74,8 @@ def write_schemas(folder: Path) -> list[Path]:
 
 
 def write_parsed(path: Path) -> list[Path]:
-    """Write the packaged definitions as parsed to `path` (`llmgenie_mcp/parsed.json`); returns it when it changed."""
-    from llmgenie_mcp import yamltext
+    """Write the packaged definitions as parsed to `path` (`llmgenie_mcp/loader/parsed.json`); returns it when it changed."""
+    from llmgenie_mcp.loader import yamltext
 
     made = {}
     for part in ("workflows", "workflows/policies"):

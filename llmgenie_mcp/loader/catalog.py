@@ -14,10 +14,10 @@ from typing import Any, Generic, Literal, TypeAlias, TypeVar
 from llmgenie_mcp.errors import DefinitionError
 from llmgenie_mcp.expressions import Problem, Vocabulary
 from llmgenie_mcp.loader import Loaded, Located, definition_error, load_yaml
-from llmgenie_mcp.packaged import SUFFIXES, definition_files, load_packaged, packaged
+from llmgenie_mcp.loader.packaged import SUFFIXES, definition_files, load_packaged, packaged
+from llmgenie_mcp.loader.schema import nearest
+from llmgenie_mcp.loader.structure import check_workflow, matches
 from llmgenie_mcp.rules import Policy, check_policy
-from llmgenie_mcp.schema import nearest
-from llmgenie_mcp.structure import check_workflow, matches
 from llmgenie_mcp.workflow import Workflow
 
 D = TypeVar("D", Workflow, Policy)

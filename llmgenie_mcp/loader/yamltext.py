@@ -15,7 +15,7 @@ from functools import cached_property
 from typing import Any, NamedTuple, TypeAlias
 
 from llmgenie_mcp.errors import shorten
-from llmgenie_mcp.yamlfault import Fault, KeyPath, reworded
+from llmgenie_mcp.loader.yamlfault import Fault, KeyPath, reworded
 
 MAX_DEPTH = 50
 MAX_NODES = 20_000

@@ -14,19 +14,19 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel
 
-from llmgenie_mcp import answers, approvals, contextdata, events, judge, overview, replay, runs, validation
-from llmgenie_mcp.acting import Act
-from llmgenie_mcp.catalog import Catalog
-from llmgenie_mcp.definitions import Definitions, current_mark, load
+from llmgenie_mcp.engine import answers, approvals, contextdata, events, judge, overview, replay, runs, validation
+from llmgenie_mcp.engine.acting import Act
+from llmgenie_mcp.engine.definitions import Definitions, current_mark, load
+from llmgenie_mcp.engine.situation import ActionContext, Situation, StoreReader, TransactionReader, World
+from llmgenie_mcp.engine.watcher import Callback, Watcher
 from llmgenie_mcp.errors import UnknownName
+from llmgenie_mcp.loader.catalog import Catalog
 from llmgenie_mcp.operations import OPERATIONS
 from llmgenie_mcp.plugins import Action
 from llmgenie_mcp.policy import Decision
 from llmgenie_mcp.project import Project, resolve
 from llmgenie_mcp.records import Actor, Document, Outcome
-from llmgenie_mcp.situation import ActionContext, Situation, StoreReader, TransactionReader, World
 from llmgenie_mcp.storage import Storage, open_storage
-from llmgenie_mcp.watcher import Callback, Watcher
 
 Progress = Callable[[float, float | None, str], None]
 AGENT = Actor()
@@ -68,7 +68,7 @@ class Engine:
         Raises:
             ProjectError, DefinitionError (the settings), StorageError.
         """
-        from llmgenie_mcp.config import load_settings
+        from llmgenie_mcp.loader.settings import load_settings
 
         found = project if isinstance(project, Project) else resolve(project)
         settings = load_settings(found.store)

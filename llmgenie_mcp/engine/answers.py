@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from llmgenie_mcp.definitions import Definitions
-from llmgenie_mcp.judge import Judgement
+from llmgenie_mcp.engine.definitions import Definitions
+from llmgenie_mcp.engine.judge import Judgement
 from llmgenie_mcp.plugins import Action
 from llmgenie_mcp.records import Document
 from llmgenie_mcp.workflow import Workflow

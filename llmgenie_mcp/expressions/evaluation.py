@@ -10,9 +10,20 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeAlias
 
-from llmgenie_mcp.grammar import Call, Comparison, Constant, Junction, ListOf, Name, Node, Not, Quantifier, walk
-from llmgenie_mcp.patterns import compile_glob
-from llmgenie_mcp.values import UNKNOWN, Truth, kind, lookup
+from llmgenie_mcp.expressions.grammar import (
+    Call,
+    Comparison,
+    Constant,
+    Junction,
+    ListOf,
+    Name,
+    Node,
+    Not,
+    Quantifier,
+    walk,
+)
+from llmgenie_mcp.expressions.patterns import compile_glob
+from llmgenie_mcp.expressions.values import UNKNOWN, Truth, kind, lookup
 
 # One unit is about the work of one comparison of short values: the limit is reached after about a quarter of a second.
 WORK: Final = 1_000_000

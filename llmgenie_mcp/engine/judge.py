@@ -10,13 +10,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from llmgenie_mcp import machine, plugins
-from llmgenie_mcp.catalog import Catalog
+from llmgenie_mcp.engine.situation import ENGINE_WORKFLOWS, Situation
 from llmgenie_mcp.expressions import UNKNOWN
+from llmgenie_mcp.loader.catalog import Catalog
 from llmgenie_mcp.machine import Step
 from llmgenie_mcp.plugins import Action, Move
 from llmgenie_mcp.policy import Decision, PolicyRequest, PolicySet, Reason
 from llmgenie_mcp.records import Document, Refusal
-from llmgenie_mcp.situation import ENGINE_WORKFLOWS, Situation
 from llmgenie_mcp.workflow import State, Workflow
 
 ABOUT_PARAMS = ("resource.", "action.params")

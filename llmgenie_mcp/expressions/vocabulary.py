@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from llmgenie_mcp.errors import ExpressionError, shorten
-from llmgenie_mcp.values import UNKNOWN, lookup, plain_text
+from llmgenie_mcp.expressions.values import UNKNOWN, lookup, plain_text
 
 _DOTTED = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*")
 _BRACES = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")

@@ -8,12 +8,12 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from llmgenie_mcp import ledger, replay, runs
-from llmgenie_mcp.judge import Judgement
+from llmgenie_mcp.engine import ledger, replay, runs
+from llmgenie_mcp.engine.judge import Judgement
+from llmgenie_mcp.engine.situation import ActionContext, Situation, StoreReader, TransactionReader, World
 from llmgenie_mcp.machine import Step, effect_names
 from llmgenie_mcp.plugins import Action
 from llmgenie_mcp.records import Document, Outcome
-from llmgenie_mcp.situation import ActionContext, Situation, StoreReader, TransactionReader, World
 from llmgenie_mcp.storage import Storage
 
 

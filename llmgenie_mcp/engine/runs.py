@@ -9,14 +9,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from llmgenie_mcp import ledger, replay
+from llmgenie_mcp.engine import ledger, replay
+from llmgenie_mcp.engine.judge import state_of
+from llmgenie_mcp.engine.situation import ActionContext
 from llmgenie_mcp.errors import ActionError, LlmgenieError
 from llmgenie_mcp.expressions import UNKNOWN
-from llmgenie_mcp.judge import state_of
 from llmgenie_mcp.machine import Step
 from llmgenie_mcp.plugins import Action, Move
 from llmgenie_mcp.records import Document, Outcome, Run, now
-from llmgenie_mcp.situation import ActionContext
 from llmgenie_mcp.storage import Storage, Transaction
 
 log = logging.getLogger(__name__)

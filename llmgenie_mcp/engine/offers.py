@@ -8,11 +8,11 @@ from typing import Any
 
 from pydantic import Field, create_model
 
+from llmgenie_mcp.engine.situation import ENGINE_WORKFLOWS, ActionContext, Situation, open_instances
 from llmgenie_mcp.errors import UnknownName
 from llmgenie_mcp.expressions import UNKNOWN
 from llmgenie_mcp.plugins import Action, Move, Params
 from llmgenie_mcp.records import Document, Instance, Refusal
-from llmgenie_mcp.situation import ENGINE_WORKFLOWS, ActionContext, Situation, open_instances
 from llmgenie_mcp.workflow import Workflow
 
 

@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from llmgenie_mcp import answers, judge, validation
-from llmgenie_mcp.definitions import Definitions
+from llmgenie_mcp.engine import answers, judge, validation
+from llmgenie_mcp.engine.definitions import Definitions
+from llmgenie_mcp.engine.situation import Reader, Situation, open_instances
 from llmgenie_mcp.errors import BadParams, UnknownName, shorten
 from llmgenie_mcp.operations import READING
 from llmgenie_mcp.policy import Decision
 from llmgenie_mcp.records import Document
 from llmgenie_mcp.redact import cut
-from llmgenie_mcp.situation import Reader, Situation, open_instances
 
 HYPOTHETICAL = "(new)"
 SHOWN = 20

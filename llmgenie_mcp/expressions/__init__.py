@@ -27,10 +27,26 @@ from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
 from llmgenie_mcp.errors import ExpressionError
-from llmgenie_mcp.evaluation import NO_ITEM, Run, Scope, compile_condition, compile_value, junction, negation, new_scope
-from llmgenie_mcp.grammar import MAX_SOURCE, Junction, Name, Node, Not, parse, walk
-from llmgenie_mcp.values import SHOWN, UNKNOWN, Truth, Unknown, brief, show
-from llmgenie_mcp.vocabulary import Problem, Vocabulary, fill_params, format_message, message_names, templates
+from llmgenie_mcp.expressions.evaluation import (
+    NO_ITEM,
+    Run,
+    Scope,
+    compile_condition,
+    compile_value,
+    junction,
+    negation,
+    new_scope,
+)
+from llmgenie_mcp.expressions.grammar import MAX_SOURCE, Junction, Name, Node, Not, parse, walk
+from llmgenie_mcp.expressions.values import SHOWN, UNKNOWN, Truth, Unknown, brief, show
+from llmgenie_mcp.expressions.vocabulary import (
+    Problem,
+    Vocabulary,
+    fill_params,
+    format_message,
+    message_names,
+    templates,
+)
 
 __all__ = [
     "UNKNOWN",

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from llmgenie_mcp import ledger, plugins
-from llmgenie_mcp.definitions import Definitions
-from llmgenie_mcp.judge import refusal_of, request_of, try_step
+from llmgenie_mcp import plugins
+from llmgenie_mcp.engine import ledger
+from llmgenie_mcp.engine.definitions import Definitions
+from llmgenie_mcp.engine.judge import refusal_of, request_of, try_step
+from llmgenie_mcp.engine.situation import ENGINE_WORKFLOWS, ActionContext, Situation
 from llmgenie_mcp.machine import Step
 from llmgenie_mcp.plugins import Move
 from llmgenie_mcp.records import Document, Refusal
-from llmgenie_mcp.situation import ENGINE_WORKFLOWS, ActionContext, Situation
 
 
 def receive(definitions: Definitions, ctx: ActionContext, name: str, data: Document) -> Document:

@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 
 from llmgenie_mcp.errors import ExpressionError
 from llmgenie_mcp.expressions import Problem, Vocabulary, message_names
-from llmgenie_mcp.schema import nearest
+from llmgenie_mcp.loader.schema import nearest
 from llmgenie_mcp.workflow import Guard, Transition, Workflow
 
 KEY = "[key]"

@@ -22,10 +22,10 @@ from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from llmgenie_mcp import yamltext
 from llmgenie_mcp.errors import DefinitionError, shorten
-from llmgenie_mcp.schema import explain, schema_for
-from llmgenie_mcp.yamlfault import Fault
+from llmgenie_mcp.loader import yamltext
+from llmgenie_mcp.loader.schema import explain, schema_for
+from llmgenie_mcp.loader.yamlfault import Fault
 
 if TYPE_CHECKING:
     from llmgenie_mcp.expressions import Problem

@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from llmgenie_mcp import redact
+from llmgenie_mcp.engine.judge import Judgement
+from llmgenie_mcp.engine.situation import PROJECT_MODE, ActionContext, Situation
 from llmgenie_mcp.errors import UsageError
 from llmgenie_mcp.expressions import format_message
-from llmgenie_mcp.judge import Judgement
 from llmgenie_mcp.machine import Step, effect_names
 from llmgenie_mcp.records import Document, Event, Instance, now
-from llmgenie_mcp.situation import PROJECT_MODE, ActionContext, Situation
 from llmgenie_mcp.storage import Transaction
 from llmgenie_mcp.workflow import Workflow
 

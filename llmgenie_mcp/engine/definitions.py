@@ -8,18 +8,20 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from llmgenie_mcp import judge, plugins, trust, validation
-from llmgenie_mcp.catalog import Catalog, fingerprint, load_catalog
-from llmgenie_mcp.config import FILE_NAME, Settings, load_settings
+from llmgenie_mcp import plugins, trust
+from llmgenie_mcp.config import FILE_NAME, Settings
+from llmgenie_mcp.engine import judge, validation
+from llmgenie_mcp.engine.judge import Judgement
+from llmgenie_mcp.engine.offers import workflow_actions
+from llmgenie_mcp.engine.situation import PROJECT_MODE, Reader, Situation, World, vocabulary
 from llmgenie_mcp.errors import UnknownName
-from llmgenie_mcp.judge import Judgement
-from llmgenie_mcp.offers import workflow_actions
+from llmgenie_mcp.loader.catalog import Catalog, fingerprint, load_catalog
+from llmgenie_mcp.loader.settings import load_settings
 from llmgenie_mcp.operations import OPERATIONS
 from llmgenie_mcp.plugins import Action
 from llmgenie_mcp.policy import PolicySet
 from llmgenie_mcp.project import Project
 from llmgenie_mcp.records import Actor
-from llmgenie_mcp.situation import PROJECT_MODE, Reader, Situation, World, vocabulary
 from llmgenie_mcp.workflow import Workflow
 
 
