@@ -117,7 +117,8 @@ class Approval(Record):
     decided_by: str | None = None
     decided_at: str | None = None
     channel: str | None = Field(default=None, description="How the person answered: elicitation or terminal.")
-    comment: Text = ""
+    comment: Text = Field(default="", description="What the agent wants the person to know.")
+    reply: Text = Field(default="", description="What the person added to the answer.")
 
 
 class Run(Record):

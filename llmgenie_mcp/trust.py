@@ -49,19 +49,41 @@ def fingerprint(store: Path) -> str:
 def is_trusted(store: Path) -> bool:
     """Whether a person accepted the definitions as they are now; True when there are none."""
     mark = fingerprint(store)
-    return not mark or _read().get(str(store.resolve())) == mark
+    if not mark:
+        return True
+    try:
+        return record(store).read_text(encoding="utf-8").split("\n", 1)[0] == mark
+    except (OSError, UnicodeDecodeError):
+        return False
 
 
 def trust(store: Path) -> str:
     """Remember the definitions of `store` as accepted; returns their fingerprint. Only a face that saw a person calls it."""
     mark = fingerprint(store)
-    _change(store, mark)
+    place = record(store)
+    for folder in (state_folder(), place.parent):
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    handle, temporary = tempfile.mkstemp(dir=place.parent, prefix="trust-")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", errors="surrogateescape") as file:
+            file.write(f"{mark}\n{store.resolve()}\n")
+        Path(temporary).replace(place)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            Path(temporary).unlink()
+        raise
     return mark
 
 
 def distrust(store: Path) -> None:
     """Forget that `store` was trusted."""
-    _change(store, None)
+    record(store).unlink(missing_ok=True)
+
+
+def record(store: Path) -> Path:
+    """The file that holds what was accepted for `store`: one a store, so that two people never write the same one."""
+    name = hashlib.sha256(os.fsencode(store.resolve())).hexdigest()[:32]
+    return state_folder() / "trusted" / name
 
 
 def seal(facts: Mapping[str, object]) -> str:
@@ -104,32 +126,3 @@ def _default_folder() -> Path:
     from platformdirs import user_state_path
 
     return user_state_path("llmgenie")
-
-
-def _read() -> dict[str, str]:
-    try:
-        content = json.loads((state_folder() / "trust.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return content if isinstance(content, dict) else {}
-
-
-def _change(store: Path, mark: str | None) -> None:
-    from filelock import FileLock
-
-    folder = state_folder()
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with FileLock(folder / "trust.lock", timeout=10):
-        known = _read()
-        known.pop(str(store.resolve()), None)
-        if mark:
-            known[str(store.resolve())] = mark
-        handle, temporary = tempfile.mkstemp(dir=folder, prefix="trust-")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                json.dump(known, file, indent=1)
-            Path(temporary).replace(folder / "trust.json")
-        except BaseException:
-            with contextlib.suppress(OSError):
-                Path(temporary).unlink()
-            raise

@@ -140,7 +140,8 @@ def test_every_act_is_one_line_and_the_log_gives_the_documents(
             if outcome is None or action == "list_tasks":
                 assert (documents(engine), engine.storage.last_seq()) == (before, seq)
             else:
-                assert outcome.seq == engine.storage.last_seq() == seq + 1
+                begun_and_ended = 2 if "run" in outcome.result else 1
+                assert outcome.seq == engine.storage.last_seq() == seq + begun_and_ended
             if outcome is not None and outcome.status == "denied":
                 assert documents(engine) == before
         assert replayed(engine) == documents(engine)
@@ -255,7 +256,7 @@ NOISE = st.recursive(
 )
 
 
-@settings(max_examples=150, deadline=None, derandomize=True)
+@settings(max_examples=80, deadline=None, derandomize=True)
 @given(st.data())
 def test_whatever_is_sent_the_answer_is_an_outcome_or_an_error_that_teaches(data: st.DataObject) -> None:
     with world(store="memory:") as engine:

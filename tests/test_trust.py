@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import subprocess
@@ -99,15 +98,16 @@ def test_a_copy_of_a_trusted_project_is_not_trusted(store: Path, tmp_path: Path)
 
 
 def test_a_repository_cannot_bring_trust_along(store: Path, isolated: Path) -> None:
-    mark = {str(store): trust.fingerprint(store)}
-    (store / "trust.json").write_text(json.dumps(mark), encoding="utf-8")
+    place = store / "trusted" / trust.record(store).name
+    place.parent.mkdir()
+    place.write_text(f"{trust.fingerprint(store)}\n{store}\n", encoding="utf-8")
     assert not trust.is_trusted(store)
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{", '{"x": 1}', "null", "\x00"])
 def test_a_damaged_record_trusts_nobody_and_can_be_written_anew(store: Path, isolated: Path, content: str) -> None:
     trust.trust(store)
-    (isolated / "state" / "trust.json").write_text(content, encoding="utf-8")
+    trust.record(store).write_text(content, encoding="utf-8")
     assert not trust.is_trusted(store)
     trust.trust(store)
     assert trust.is_trusted(store)
@@ -116,7 +116,7 @@ def test_a_damaged_record_trusts_nobody_and_can_be_written_anew(store: Path, iso
 def test_the_record_is_for_its_user_alone(store: Path, isolated: Path) -> None:
     trust.trust(store)
     assert (isolated / "state").stat().st_mode & 0o077 == 0
-    assert (isolated / "state" / "trust.json").stat().st_mode & 0o077 == 0
+    assert trust.record(store).stat().st_mode & 0o077 == 0
 
 
 def test_two_ways_to_the_same_store_are_one(store: Path, tmp_path: Path) -> None:

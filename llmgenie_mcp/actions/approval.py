@@ -78,7 +78,7 @@ def request_approval(ctx: ActionContext, params: RequestApproval) -> Document:
         commit=commit,
         requested_by=situation.actor.id,
         session=(situation.session or {}).get("id"),
-        question=approvals.question(name, given, instance, commit),
+        question=approvals.question(name, given, instance, _target(situation, name, instance), commit),
         comment=params.comment,
     )
     return {"approval": _shown(ctx.write.put("approvals", approval.id, approval.model_dump()))}
@@ -120,6 +120,15 @@ def _only_waiting(situation: Situation, name: str | None) -> Document | None:
     candidates = open_instances(situation.reader, situation.workflows)
     waiting = [d for d in candidates if (own := _own_question(situation, d)) and name in (None, own)]
     return waiting[0] if len(waiting) == 1 else None
+
+
+def _target(situation: Situation, name: str, instance: Document | None) -> str | None:
+    """The state that `name` leads the instance to; None when it is no trigger of its state."""
+    flow = situation.workflows.get(instance["workflow"]) if instance else None
+    if flow is None or instance is None or instance["state"] not in flow.states:
+        return None
+    transition = flow.transitions(instance["state"]).get(name)
+    return transition.target if transition else None
 
 
 def _own_question(situation: Situation, instance: Document | None) -> str | None:

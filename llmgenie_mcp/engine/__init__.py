@@ -335,7 +335,7 @@ class Engine:
         with self.storage.begin() as tx:
             approval = approvals.answer(tx, approval_id, granted, person, channel, comment)
         self._watcher.wake()
-        shown = {k: approval.get(k) for k in ("id", "status", "action", "instance", "decided_by", "comment")}
+        shown = {k: approval.get(k) for k in ("id", "status", "action", "instance", "decided_by", "reply")}
         if not granted or approval["action"] not in own or approval["action"] not in self.definitions.actions:
             return Outcome("ok", approval["action"], {"approval": shown}, session=approval.get("session"))
         params = {**approval["params"], **({"instance": approval["instance"]} if approval.get("instance") else {})}

@@ -84,7 +84,7 @@ def answer(tx: Transaction, approval_id: str, granted: bool, person: str, channe
         "decided_by": person,
         "decided_at": now(),
         "channel": channel,
-        "comment": comment[:2000],
+        "reply": comment[:2000],
         "updated_at": now(),
     }
     approval["seal"] = seal(approval)
@@ -105,12 +105,25 @@ def answer(tx: Transaction, approval_id: str, granted: bool, person: str, channe
     return written
 
 
-def question(action: str, params: Mapping[str, Any], instance: Document | None, commit: str | None) -> str:
-    """What a person is asked, in one line of printable text: an agent chose the words that it quotes."""
-    about = f" for {instance['id']} ({instance['subject']}, {instance['state']})" if instance else ""
+def question(
+    action: str, params: Mapping[str, Any], instance: Document | None, target: str | None, commit: str | None
+) -> str:
+    """What a person is asked, in one line of printable text: an agent chose the words that it quotes.
+
+    Args:
+        action, params: what is to be done.
+        instance: the instance it is about, or None.
+        target: the state that the action leads the instance to, or None.
+        commit: for which commit the answer holds, or None.
+    """
+    at = f", at commit {commit[:10]}" if commit else ""
     given = ", ".join(f"{shorten(k, 40)}={shorten(v)}" for k, v in [*params.items()][:SHOWN])
     more = f" and {len(params) - SHOWN} more" if len(params) > SHOWN else ""
-    text = (
-        f"Approve {action}{f' ({given}{more})' if given else ''}{about}{f' at commit {commit[:10]}' if commit else ''}?"
-    )
+    what = f"{action}{f' ({given}{more})' if given else ''}"
+    text = f"May the agent do {what}{at}?"
+    if instance is not None:
+        about = f"{instance['id']} ({instance['subject']})"
+        text = f"May the agent do {what} for {about}, which is {instance['state']}{at}?"
+        if target is not None:
+            text = f"May {about} go from {instance['state']} to {target} by {what}{at}?"
     return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)

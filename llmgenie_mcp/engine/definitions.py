@@ -131,7 +131,7 @@ def load(project: Project) -> Definitions:
 
 def current_mark(project: Project) -> tuple[Any, ...]:
     """Cheap sign of change: times and sizes of the files that `load` reads, and of the record of trust."""
-    return (fingerprint(project.store), _stamp(project.store / FILE_NAME), _stamp(trust.state_folder() / "trust.json"))
+    return (fingerprint(project.store), _stamp(project.store / FILE_NAME), _stamp(trust.record(project.store)))
 
 
 def _stamp(path: Any) -> tuple[int, int] | None:

@@ -86,13 +86,14 @@ def judge(catalog: Catalog, policies: PolicySet, action: Action, situation: Situ
 def open_names(catalog: Catalog, actions: dict[str, Action], mode: str, instance: Document | None) -> tuple[str, ...]:
     """Names of the actions that the states open, without looking at guards and policies: fast, and the same for all."""
     places = list(_places(catalog, mode, instance))
-    triggers = workflow_triggers(catalog)
     moves = _moves(catalog, instance)
+    # `merge` and the like also work without an instance; a mere trigger does not.
+    closed = workflow_triggers(catalog) - moves - (frozenset() if instance else plugins.actions().keys())
     return tuple(
         name
         for name, action in actions.items()
         if (action.everywhere or all(_opens(workflow, state, name) for _, workflow, state in places))
-        and (name not in triggers or name in moves)
+        and name not in closed
     )
 
 

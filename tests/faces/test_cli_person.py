@@ -40,7 +40,7 @@ def test_a_person_approves_by_typing_the_word(repo: Path) -> None:
         kept = engine.storage.get("approvals", approval)
         assert kept is not None
         assert approvals.is_valid(kept)
-        assert (kept["channel"], kept["comment"]) == ("terminal", "Fine.")
+        assert (kept["channel"], kept["comment"], kept["reply"]) == ("terminal", "Small and tested.", "Fine.")
 
 
 @pytest.mark.parametrize("typed", ["yes", ""])

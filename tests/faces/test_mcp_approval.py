@@ -40,10 +40,11 @@ async def test_a_person_approves_in_the_client_and_the_answer_is_recorded_as_the
         result = await call(c, "run_action", **WHY)
         approval = (await data(c, "get_context_data", key="approvals/APR-1"))["value"]
     question, said = person.questions[0].message.split("\n")
-    assert question == f"APR-1: Approve file.delete (path=old.txt) at commit {approval['commit'][:10]}?"
+    assert question == f"APR-1: May the agent do file.delete (path=old.txt), at commit {approval['commit'][:10]}?"
     assert said == "The agent says: It is not used."
     assert person.questions[0].requested_schema["properties"]["decision"]["enum"] == ["approve", "decline"]
-    assert (approval["status"], approval["channel"], approval["comment"]) == ("granted", "elicitation", "fine")
+    assert (approval["status"], approval["channel"], approval["reply"]) == ("granted", "elicitation", "fine")
+    assert approval["comment"] == "It is not used."
     assert "APR-1: a person approved. Comment: fine Run file.delete now" in text_of(result)
     assert (result.structured_content or {})["action"] == "request_approval"
 
