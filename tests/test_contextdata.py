@@ -12,8 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scene import lines, started
 
-from llmgenie_mcp import Engine
-from llmgenie_mcp.engine import contextdata
+from llmgenie_mcp import Engine, contextdata
 from llmgenie_mcp.errors import BadParams, Conflict, NotWritable, UnknownName
 
 BUDGET = 10_000

@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmgenie_mcp import plugins
-from llmgenie_mcp.engine import validation
+from llmgenie_mcp import plugins, validation
 from llmgenie_mcp.errors import BadParams
 
 CREATE = plugins.actions()["create_task"]

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from llmgenie_mcp.engine.contextdata import fitting
+from llmgenie_mcp.contextdata import fitting
 from llmgenie_mcp.engine.situation import ActionContext, Reader
 from llmgenie_mcp.errors import BadParams, UnknownName
 from llmgenie_mcp.plugins import Params, action

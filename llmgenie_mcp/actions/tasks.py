@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import Field
 
-from llmgenie_mcp.engine.contextdata import fitting, matcher, task_order
+from llmgenie_mcp.contextdata import fitting, matcher, task_order
 from llmgenie_mcp.engine.situation import ActionContext, Reader, Situation
 from llmgenie_mcp.errors import BadParams, UnknownName
 from llmgenie_mcp.plugins import Move, Params, action, actions

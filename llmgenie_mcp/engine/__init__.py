@@ -14,7 +14,8 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel
 
-from llmgenie_mcp.engine import answers, approvals, contextdata, events, judge, overview, replay, runs, validation
+from llmgenie_mcp import contextdata, validation
+from llmgenie_mcp.engine import answers, approvals, events, judge, overview, replay, runs
 from llmgenie_mcp.engine.acting import Act
 from llmgenie_mcp.engine.definitions import Definitions, current_mark, load
 from llmgenie_mcp.engine.situation import ActionContext, Situation, StoreReader, TransactionReader, World

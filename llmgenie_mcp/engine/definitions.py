@@ -8,9 +8,9 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from llmgenie_mcp import plugins, trust
+from llmgenie_mcp import plugins, trust, validation
 from llmgenie_mcp.config import FILE_NAME, Settings
-from llmgenie_mcp.engine import judge, validation
+from llmgenie_mcp.engine import judge
 from llmgenie_mcp.engine.judge import Judgement
 from llmgenie_mcp.engine.offers import workflow_actions
 from llmgenie_mcp.engine.situation import PROJECT_MODE, Reader, Situation, World, vocabulary

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from llmgenie_mcp.engine import answers, judge, validation
+from llmgenie_mcp import validation
+from llmgenie_mcp.engine import answers, judge
 from llmgenie_mcp.engine.definitions import Definitions
 from llmgenie_mcp.engine.situation import Reader, Situation, open_instances
 from llmgenie_mcp.errors import BadParams, UnknownName, shorten
@@ -197,6 +198,8 @@ def decide(
     definitions: Definitions, situation: Situation, only: str | None, action: str, params: Mapping[str, Any] | None
 ) -> Decision:
     """What the policies say to `action` (or an operation) with `params`. Raises BadParams."""
+    if only is not None:
+        validation.check_name(only, "policy")
     offer = definitions.actions.get(action)
     if offer is not None:
         args = validation.check(offer, params, None)[1] if params else None

@@ -40,7 +40,7 @@ def log(context: click.Context, cli: Cli, limit: int, query: str | None, session
 
 
 def _follow(cli: Cli, query: str | None, limit: int) -> None:
-    from llmgenie_mcp.engine.contextdata import matcher
+    from llmgenie_mcp.contextdata import matcher
     from llmgenie_mcp.engine.watcher import Watcher
 
     matches = matcher(query)

@@ -109,7 +109,7 @@ def context(cli: Cli, key: str, query: str | None, limit: int, cursor: str | Non
 
 def read(cli: Cli, key: str, query: str | None = None, limit: int = 50, cursor: str | None = None) -> dict[str, Any]:
     """`Engine.context_data` without the Engine."""
-    from llmgenie_mcp.engine import contextdata
+    from llmgenie_mcp import contextdata
 
     with cli.storage() as storage:
         return contextdata.read(storage, key, query, limit, cursor)

@@ -9,10 +9,10 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from llmgenie_mcp.engine.validation import check_name
 from llmgenie_mcp.errors import BadParams, NotWritable, UnknownName, shorten
 from llmgenie_mcp.redact import cut
 from llmgenie_mcp.storage import Document, Page, Storage
+from llmgenie_mcp.validation import check_name
 
 TABLES: dict[str, tuple[str, ...]] = {
     "tasks": ("id", "title", "status", "priority", "assignee", "dependencies", "roadmap_item"),
