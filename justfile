@@ -13,9 +13,10 @@ lint:
 fix:
     ruff check --fix . ; ruff format .
 
-# schemas/ from the models
-schema:
+# generated files: schemas/ from the models, and the packaged definitions as parsed
+generate:
     python -m llmgenie_mcp schema --write schemas
+    python -c "from pathlib import Path; from llmgenie_mcp.loader.packaged import write_parsed; write_parsed(Path('llmgenie_mcp/loader/parsed.json'))"
 
 # the tables of DESIGN and README, each row beside its baseline
 bench:

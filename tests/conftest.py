@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from scene import make_repository
+from scene import copy_repository, make_repository
 
 from llmgenie_mcp import Engine
 
@@ -29,10 +29,19 @@ def isolated(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monke
     return place
 
 
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The repository that `repo` is a copy of."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in IDENTITY.items():
+            patch.setenv(name, value)
+        return make_repository(tmp_path_factory.mktemp("template") / "demo")
+
+
 @pytest.fixture
-def repo(tmp_path: Path) -> Path:
+def repo(template: Path, tmp_path: Path) -> Path:
     """A git repository on branch main with one commit."""
-    return make_repository(tmp_path / "demo")
+    return copy_repository(template, tmp_path / "demo")
 
 
 @pytest.fixture

@@ -333,8 +333,9 @@ engine.run_action("run_tests", session="SES-1", idempotency_key="once", progress
 
 
 @pytest.mark.crash
+@pytest.mark.parametrize("how", ["opened anew", "open all the time"])
 def test_a_run_whose_process_was_killed_is_marked_and_its_key_says_so(
-    engine: Engine, session: str, repo: Path, open_engine: Open
+    engine: Engine, session: str, repo: Path, open_engine: Open, how: str
 ) -> None:
     orphan = "import os, time\nparent = os.getppid(); print('began', flush=True)\nwhile os.getppid() == parent: time.sleep(0.05)"
     commands(repo, test=program(orphan))
@@ -346,10 +347,10 @@ def test_a_run_whose_process_was_killed_is_marked_and_its_key_says_so(
         assert (meanwhile.status, meanwhile.replayed) == ("running", True)
         assert runs.settle_orphans(engine.storage) == [], "it runs"
         process.send_signal(signal.SIGKILL)
-    fresh = open_engine(repo)
-    run = documents(fresh)["runs"]["RUN-1"]
-    assert run["status"] == "interrupted"
-    assert lines(fresh)[-1]["type"] == "action.interrupted"
+    fresh = open_engine(repo) if how == "opened anew" else engine
+    if how == "opened anew":
+        assert documents(fresh)["runs"]["RUN-1"]["status"] == "interrupted"
+        assert lines(fresh)[-1]["type"] == "action.interrupted"
     answer = fresh.run_action("run_tests", session=session, idempotency_key="once")
     assert (answer.status, answer.replayed) == ("failed", True)
     assert answer.error is not None

@@ -158,6 +158,17 @@ def test_a_yes_for_one_branch_merges_no_other(engine: Engine, session: str, repo
     assert git(repo, "log", "--format=%s", "main") == "first"
 
 
+def test_a_review_is_not_called_merged_by_merging_another_branch(engine: Engine, session: str, repo: Path) -> None:
+    git(repo, "branch", "feature/y", "main")
+    git(repo, "branch", "topic", "main")
+    submitted(engine, session)
+    say_yes(engine, asked(engine, session))
+    params = {"branch": "topic", "source": "feature/y", "instance": "REV-1"}
+    (reason,) = engine.run_action("merge", params, session=session).reasons
+    assert reason.message == "REV-1 is about feature/x, not feature/y."
+    assert engine.storage.get("instances", "REV-1")["state"] == "approved"
+
+
 def test_a_yes_for_one_review_serves_no_other(engine: Engine, session: str, repo: Path) -> None:
     git(repo, "branch", "feature/y")
     submitted(engine, session)

@@ -41,7 +41,7 @@ def full(repo: Path, open_engine: Callable[..., Engine]) -> Engine:
     """An engine with 60 tasks and notes, some of them as long as they may be."""
     engine = open_engine(repo, store="memory:")
     for number in range(60):
-        title = ("🦀" * 190 if number % 7 == 0 else "task") + f" {number}"
+        title = ("🦀" * 190 if number % 2 == 0 else "task") + f" {number}"
         params = {"title": title, "description": "d" * 5000, "labels": ["odd" if number % 2 else "even"]}
         engine.run_action("create_task", params)
         engine.update_context(f"notes/n{number}", {"text": "x" * (number * 60)})

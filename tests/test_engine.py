@@ -235,6 +235,35 @@ def test_a_damaged_line_under_a_running_engine_is_named(engine: Engine, repo: Pa
     assert open_engine(repo).context_data("meta-log")["total"] == 5
 
 
+@pytest.mark.parametrize("garbage", [b"garbage\n", b"{}\n"])
+def test_a_garbage_line_under_a_running_engine_is_named_and_without_it_all_is_there(
+    engine: Engine, repo: Path, garbage: bytes
+) -> None:
+    engine.run_action("create_task", {"title": "before"})
+    (segment,) = (repo / ".llmgenie" / "meta-log").glob("*.jsonl")
+    good = segment.read_bytes()
+    segment.write_bytes(good + garbage)
+    for call in (lambda: engine.run_action("create_task", {"title": "after"}), engine.workflow_state):
+        with pytest.raises(StorageError) as error:
+            call()
+        assert "000001.jsonl:2" in str(error.value)
+    segment.write_bytes(good)
+    with Engine.open(repo) as fresh:
+        assert fresh.context_data("tasks/TSK-1")["value"]["title"] == "before"
+
+
+@pytest.mark.parametrize("torn", [b'{"seq": 2, "ty', b"\x00" * 100 + b"\n"])
+def test_a_torn_line_under_a_running_engine_is_set_aside_and_told(engine: Engine, repo: Path, torn: bytes) -> None:
+    engine.run_action("create_task", {"title": "before"})
+    (segment,) = (repo / ".llmgenie" / "meta-log").glob("*.jsonl")
+    with segment.open("ab") as file:
+        file.write(torn)
+    assert engine.run_action("create_task", {"title": "after"}).seq == 2
+    assert "000001.jsonl" in str(engine.workflow_state()["warnings"])
+    assert engine.context_data("tasks")["total"] == 2
+    assert engine.storage.verify().ok
+
+
 def test_a_checkpoint_that_is_garbage_is_rebuilt_from_the_log(engine: Engine, repo: Path, open_engine: Open) -> None:
     engine.run_action("create_task", {"title": "x"})
     engine.close()

@@ -133,6 +133,13 @@ def test_nothing_more_is_open_than_what_the_list_says_in_every_state_of_a_review
             assert engine.run_action(way, params.get(way, {}), session=session).ok, way
 
 
+def test_what_a_policy_refuses_whatever_the_parameters_are_is_blocked(engine: Engine) -> None:
+    engine.run_action("create_task", {"title": "x"})
+    engine.run_action("switch_mode", {"mode": "code"})
+    blocked = line(engine.available_actions(include_blocked=True), "claim_task", "blocked")
+    assert [reason["rule"] for reason in blocked["reasons"]] == ["session_management/work-needs-a-session"]
+
+
 def test_completing_is_open_when_there_is_something_to_complete(engine: Engine) -> None:
     session = started(engine, mode="code")
     assert "complete_task" in names(engine.available_actions(session=session, include_blocked=True), "blocked")

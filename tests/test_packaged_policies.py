@@ -141,6 +141,15 @@ def test_a_question_in_general_is_answered_on_the_safe_side(engine: Engine, sess
     assert engine.enforce(None, name, session=session).effect != "allow"
 
 
+@pytest.mark.parametrize("params", [{}, {"branch": None}, {"branch": ""}])
+@pytest.mark.parametrize("operation", ["git.push", "git.commit", "git.merge", "git.reset"])
+def test_on_no_branch_what_is_not_said_counts_against_it(
+    engine: Engine, repo: Path, session: str, operation: str, params: dict[str, Any]
+) -> None:
+    git(repo, "switch", "-q", "--detach")
+    assert engine.enforce("branch_protection", operation, params, session=session).effect == "deny"
+
+
 @pytest.mark.parametrize(
     "action", ["claim_task", "complete_task", "move_task", "start_review", "submit", "run_command", "git.commit"]
 )

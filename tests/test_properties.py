@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -123,6 +124,7 @@ def test_what_is_listed_is_what_is_allowed(steps: list[tuple[tuple[str, dict[str
                 assert blocked[action]["reasons"][0]["code"] in codes(outcome)
             if action in listed and outcome.status == "denied":
                 told = listed[action].get("if", [])
+                assert all(re.search(r": depends on \w", line) for line in told), told
                 rules = {reason.rule for reason in outcome.reasons}
                 depends = {rule for rule in rules if any(line.startswith(f"{rule}:") for line in told)}
                 assert depends == rules or NAMES_ITS_OWN & params.keys(), (action, params, outcome.reasons)

@@ -51,7 +51,7 @@ def test_writing_schemas_again_changes_nothing(tmp_path: Path) -> None:
 def test_committed_parsed_definitions_are_those_of_the_yaml_files(tmp_path: Path) -> None:
     assert write_parsed(tmp_path / PARSED) == [tmp_path / PARSED]
     assert write_parsed(tmp_path / PARSED) == []
-    committed = ROOT / "llmgenie_mcp" / PARSED
+    committed = ROOT / "llmgenie_mcp" / "loader" / PARSED
     assert committed.read_text(encoding="utf-8") == (tmp_path / PARSED).read_text(encoding="utf-8")
 
 

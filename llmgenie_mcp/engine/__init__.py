@@ -224,6 +224,8 @@ class Engine:
             definitions.open_actions,
             self._watcher.wake,
         )
+        if idempotency_key is not None:
+            runs.settle_orphans(self.storage)  # else a run whose process died elsewhere would be running for ever
         with self.storage.begin() as tx:
             if (known := replay.recall(tx, idempotency_key, action, asked, session)) is not None:
                 return known
