@@ -167,7 +167,8 @@ def fitting(items: Iterable[Document]) -> list[Document]:
 
 def _list(storage: Storage, table: str, query: str | None, limit: int, cursor: str | None) -> Document:
     if query:
-        found = [d for d in storage.query(table).items if matcher(query)(d)]
+        matches = matcher(query)
+        found = [d for d in storage.query(table).items if matches(d)]
         start = _number(cursor)
         page = Page(
             found[start : start + limit], len(found), str(start + limit) if start + limit < len(found) else None

@@ -142,7 +142,7 @@ def _follow(
             fresh = fresh or bool(data)
             if line and now - told >= (STEP if fresh else PULSE):
                 told, fresh = now, False
-                line(now - started, kept.text()[-500:].strip().rpartition("\n")[2][:200])
+                line(now - started, kept.text()[-2000:].strip().rpartition("\n")[2])
             if process.poll() is not None:
                 ended = ended or now
                 if not data or now - ended > LINGER:

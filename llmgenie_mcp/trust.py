@@ -82,8 +82,12 @@ def distrust(store: Path) -> None:
 
 def record(store: Path) -> Path:
     """The file that holds what was accepted for `store`: one a store, so that two people never write the same one."""
-    name = hashlib.sha256(os.fsencode(store.resolve())).hexdigest()[:32]
-    return state_folder() / "trusted" / name
+    return state_folder() / "trusted" / _name(store)
+
+
+@cache
+def _name(store: Path) -> str:
+    return hashlib.sha256(os.fsencode(store.resolve())).hexdigest()[:32]
 
 
 def seal(facts: Mapping[str, object]) -> str:

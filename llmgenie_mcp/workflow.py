@@ -98,13 +98,14 @@ class State(Definition):
     metadata: dict[str, Any] = Field(default={}, description="Free keys for your own tools.")
 
     def opens(self, action: str) -> bool:
-        """Whether `action` may be run here: it is listed, it is a trigger of this state, or nothing is listed at all."""
-        if self.actions is None or action in self.on or action in self._listed[0]:
+        """Whether `action` may be run here: it is listed, is a trigger of this state, or nothing is listed at all."""
+        if self.actions is None or action in self.on:
             return True
-        return any(fnmatchcase(action, pattern) for pattern in self._listed[1])
+        names, patterns = self.listed
+        return action in names or any(fnmatchcase(action, pattern) for pattern in patterns)
 
     @cached_property
-    def _listed(self) -> tuple[frozenset[str], tuple[str, ...]]:
+    def listed(self) -> tuple[frozenset[str], tuple[str, ...]]:
         """The names and the patterns of `actions`, apart: most are names, and every action is looked up in every state."""
         patterns = tuple(entry for entry in self.actions or () if any(char in entry for char in "*?["))
         return frozenset(self.actions or ()) - frozenset(patterns), patterns

@@ -19,6 +19,8 @@ from llmgenie_mcp.records import Document, Refusal, Title
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 SHOWN = 3000
 """Characters of output in an answer; the store keeps what the settings say."""
+MARGIN = 9000
+"""Characters read before those, so that no secret is cut in two and passes for harmless."""
 
 
 class RunCommand(Params):
@@ -104,9 +106,11 @@ def run_named(ctx: ActionContext, name: str, params: Mapping[str, Any]) -> Docum
         cwd=cwd,
         env=command.env,
         timeout=command.timeout,
-        tail=max(SHOWN, situation.settings.log_output),
+        tail=max(SHOWN, situation.settings.log_output) + MARGIN,
         cancel=ctx.cancel,
-        line=lambda seconds, text: ctx.progress(seconds, None, text or f"{name} has been running for {seconds:.0f} s"),
+        line=lambda seconds, text: ctx.progress(
+            seconds, None, redact.redact(text)[:200] or f"{name} has been running for {seconds:.0f} s"
+        ),
     )
     return _answer(ctx, name, command, argv, done)
 

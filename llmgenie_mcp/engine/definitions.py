@@ -84,10 +84,12 @@ class Definitions:
             judge=self._judge_by_name,
         )
 
-    def judge(self, offer: Action, situation: Situation, args: BaseModel | None) -> Judgement:
-        """Whether `offer` may be done with `args`; None asks whether it is available at all."""
+    def judge(
+        self, offer: Action, situation: Situation, args: BaseModel | None, *, every_reason: bool = True
+    ) -> Judgement:
+        """Whether `offer` may be done with `args`; None asks whether it is available at all. See `judge.judge`."""
         situation.params = None if args is None else args.model_dump(mode="json")
-        return judge.judge(self.catalog, self.policies, offer, situation, args)
+        return judge.judge(self.catalog, self.policies, offer, situation, args, every_reason=every_reason)
 
     def open_actions(self, situation: Situation) -> tuple[str, ...]:
         """Names of the actions that the states of `situation` open; guards and policies are not looked at."""

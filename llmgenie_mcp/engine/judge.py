@@ -44,7 +44,15 @@ class Judgement:
         return not self.refusals
 
 
-def judge(catalog: Catalog, policies: PolicySet, action: Action, situation: Situation, params: Any = None) -> Judgement:
+def judge(
+    catalog: Catalog,
+    policies: PolicySet,
+    action: Action,
+    situation: Situation,
+    params: Any = None,
+    *,
+    every_reason: bool = True,
+) -> Judgement:
     """Judge `action` in `situation`.
 
     Args:
@@ -53,6 +61,7 @@ def judge(catalog: Catalog, policies: PolicySet, action: Action, situation: Situ
         action: what is asked for.
         situation: who asks, where; its `move`, `instance` and `resource` are filled in here.
         params: the validated parameters; None asks whether it is available at all.
+        every_reason: False stops at the first reason against it, for callers that only list what is open.
     """
     situation.action, situation.changes, situation.destructive = action.name, action.changes, action.destructive
     situation.move, situation.resource, situation.instance = None, {}, _focus(situation)
@@ -62,6 +71,8 @@ def judge(catalog: Catalog, policies: PolicySet, action: Action, situation: Situ
     # What a state opens binds agents; a person who answers is not stopped by the mode that an agent is in.
     if not action.everywhere and situation.actor.kind == "agent":
         refusals.extend(_not_open(catalog, situation, action.name))
+    if refusals and not every_reason:
+        return Judgement(tuple(refusals))
     step, conditions = None, []
     moved = action.move(situation, params) if action.move else None
     if isinstance(moved, Refusal):

@@ -12,6 +12,7 @@ from llmgenie_mcp.engine import answers, judge
 from llmgenie_mcp.engine.definitions import Definitions
 from llmgenie_mcp.engine.situation import Reader, Situation, open_instances
 from llmgenie_mcp.errors import BadParams, UnknownName, shorten
+from llmgenie_mcp.expressions import UNKNOWN
 from llmgenie_mcp.operations import READING
 from llmgenie_mcp.policy import Decision
 from llmgenie_mcp.records import Document
@@ -108,7 +109,7 @@ def available(
     blocked: list[Document] = []
     triggers = judge.workflow_triggers(definitions.catalog)
     for offer in offers:
-        judgement = definitions.judge(offer, situation, None)
+        judgement = definitions.judge(offer, situation, None, every_reason=include_blocked)
         if judgement.allowed:
             line = answers.action_line(offer, judgement)
             if query and len(opened) < DETAILED:
@@ -222,7 +223,9 @@ def resource_of(situation: Situation, operation: str, params: Mapping[str, Any])
     resource |= {name: value for name, value in params.items() if value is not None}
     if operation.startswith("git."):
         branch = resource.get("branch") or situation.fact("git.branch")
-        if isinstance(branch, str):
+        if not branch or branch is UNKNOWN:
+            resource.pop("branch", None)
+        elif isinstance(branch, str):
             # A refspec such as +HEAD:refs/heads/main is about main, and + is force.
             resource["branch"] = branch.removeprefix("+").rpartition(":")[2].removeprefix("refs/heads/")
             resource["force"] = resource["force"] or branch.startswith("+")
