@@ -23,6 +23,23 @@ PULSE = 2.0
 """Seconds between signs of life of a program that is silent."""
 LINGER = 1.0
 """Seconds for which the output of what a program left running is still read."""
+_OTHER_REPOSITORY = frozenset(
+    [
+        "GIT_DIR",
+        "GIT_WORK_TREE",
+        "GIT_INDEX_FILE",
+        "GIT_COMMON_DIR",
+        "GIT_OBJECT_DIRECTORY",
+        "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+        "GIT_PREFIX",
+        "GIT_NAMESPACE",
+        "GIT_GRAFT_FILE",
+        "GIT_SHALLOW_FILE",
+        "GIT_REPLACE_REF_BASE",
+        "GIT_IMPLICIT_WORK_TREE",
+    ]
+)
+"""Of `git rev-parse --local-env-vars` those that name a repository; settings such as GIT_CONFIG_COUNT stay."""
 STEP = 0.1
 """Seconds between looks at the clock and the cancel flag while a program is silent."""
 
@@ -114,6 +131,31 @@ def run(
             return _follow(process, started, timeout, tail, cancel or threading.Event(), line)
         finally:
             _end(process)
+
+
+def run_git(
+    folder: Path, arguments: Sequence[str], *, timeout: float, **environment: str
+) -> subprocess.CompletedProcess[bytes]:
+    """Run git in `folder` and in no other repository: what a hook or an editor set for another one is left out.
+
+    Args:
+        folder: where to run it.
+        arguments: after `git`.
+        timeout: seconds.
+        environment: variables to add.
+
+    Raises:
+        OSError: there is no git. subprocess.TimeoutExpired.
+    """
+    kept = {name: value for name, value in os.environ.items() if name not in _OTHER_REPOSITORY}
+    return subprocess.run(
+        ["git", "-C", str(folder), *arguments],
+        capture_output=True,
+        stdin=subprocess.DEVNULL,
+        timeout=timeout,
+        check=False,
+        env={**kept, "LC_ALL": "C", **environment},
+    )
 
 
 def _follow(

@@ -267,3 +267,14 @@ def test_what_is_known_of_a_task(engine: Engine) -> None:
         "labels": ["x"],
         "open_dependencies": ["TSK-1"],
     }
+
+
+def test_what_a_hook_set_for_another_repository_does_not_lead_git_astray(
+    repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = make_repository(tmp_path / "other")
+    git(other, "switch", "-q", "-c", "elsewhere")
+    monkeypatch.setenv("GIT_DIR", str(other / ".git"))
+    monkeypatch.setenv("GIT_WORK_TREE", str(other))
+    with Engine.open(repo) as engine:
+        assert engine.enforce(None, "git.commit", {}).reasons[0].values["resource.branch"] == "main"

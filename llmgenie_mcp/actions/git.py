@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from llmgenie_mcp.engine.offers import TriggerParams, find_move
 from llmgenie_mcp.engine.situation import ActionContext, Situation
 from llmgenie_mcp.errors import ActionError
 from llmgenie_mcp.plugins import Move, Params, action
+from llmgenie_mcp.process import run_git
 from llmgenie_mcp.records import Document, Refusal, Text
 from llmgenie_mcp.signals.release import tag_of
 
@@ -130,14 +130,7 @@ def _source(situation: Situation, params: Merge) -> str | None:
 def _git(folder: Path, arguments: list[str], problem: str, *, check: bool = True) -> str:
     """What git prints; ActionError with `problem` and git's own words when it fails."""
     try:
-        done = subprocess.run(
-            ["git", "-C", str(folder), *arguments],
-            capture_output=True,
-            stdin=subprocess.DEVNULL,
-            timeout=TIMEOUT,
-            check=False,
-            env={**os.environ, "LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", "GIT_EDITOR": "true"},
-        )
+        done = run_git(folder, arguments, timeout=TIMEOUT, GIT_TERMINAL_PROMPT="0", GIT_EDITOR="true")
     except (OSError, subprocess.TimeoutExpired) as error:
         raise ActionError(problem or "git does not work here.", str(error)) from error
     if done.returncode and check:

@@ -223,7 +223,7 @@ def resource_of(situation: Situation, operation: str, params: Mapping[str, Any])
     resource |= {name: value for name, value in params.items() if value is not None}
     if operation.startswith("git."):
         branch = resource.get("branch") or situation.fact("git.branch")
-        if not branch or branch is UNKNOWN:
+        if branch is UNKNOWN or not branch:
             resource.pop("branch", None)
         elif isinstance(branch, str):
             # A refspec such as +HEAD:refs/heads/main is about main, and + is force.

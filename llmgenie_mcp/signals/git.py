@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from llmgenie_mcp.engine.situation import Situation
 from llmgenie_mcp.expressions import UNKNOWN
 from llmgenie_mcp.plugins import signal
+from llmgenie_mcp.process import run_git
 
 TIMEOUT = 20.0
 STORES = ":(exclude,top,glob)**/.llmgenie/**"
@@ -21,14 +21,7 @@ def git(folder: Path, *arguments: str) -> str | None:
     Optional locks are off, so that asking never disturbs a git command of the user's.
     """
     try:
-        done = subprocess.run(
-            ["git", "-C", str(folder), *arguments],
-            capture_output=True,
-            stdin=subprocess.DEVNULL,
-            timeout=TIMEOUT,
-            check=False,
-            env={**os.environ, "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"},
-        )
+        done = run_git(folder, arguments, timeout=TIMEOUT, GIT_OPTIONAL_LOCKS="0")
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout.decode("utf-8", "replace").rstrip("\n") if done.returncode == 0 else None
