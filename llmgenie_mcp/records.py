@@ -96,9 +96,7 @@ class Instance(Record):
     subject: str
     session: str | None = None
     created_by: str = "agent"
-    history: list[Document] = Field(
-        default=[], description="The last 50 transitions: at, trigger, from, to, actor, commit."
-    )
+    history: list[Document] = Field(default=[], description="The last 50 transitions: at, trigger, from, to, actor.")
 
 
 class Approval(Record):

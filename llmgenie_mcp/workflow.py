@@ -7,7 +7,7 @@ after loading. Whether a definition makes sense as a whole is said by `llmgenie_
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import Annotated, Any, Literal
@@ -147,6 +147,14 @@ class Workflow(Definition):
     def asking(self) -> frozenset[str]:
         """The triggers that need a person somewhere."""
         return frozenset(trigger for _, trigger, transition in self.edges() if transition.approval)
+
+    def with_people(self, triggers: Collection[str]) -> Workflow:
+        """The same workflow, in which `triggers` need a person wherever they stand."""
+        plain = self.model_dump()
+        for transitions in (plain["on"], *(state["on"] for state in plain["states"].values())):
+            for trigger in transitions.keys() & set(triggers):
+                transitions[trigger]["approval"] = "human"
+        return Workflow.model_validate(plain)
 
     def states_with(self, trigger: str) -> list[str]:
         """The states in which `trigger` works."""

@@ -126,6 +126,12 @@ def test_untrusted_policy_of_a_project_can_forbid_more_but_never_less(store: Pat
     )
 
 
+def test_untrusted_workflow_does_not_take_the_person_out_of_a_packaged_one(store: Path) -> None:
+    write(store, "workflows/review.yaml", FLOW.format(name="review", trigger="approve"))
+    assert load(store, trusted=False).workflows["review"].value.asking == {"approve"}
+    assert load(store, trusted=True).workflows["review"].value.asking == frozenset()
+
+
 def test_untrusted_policy_of_another_name_keeps_it(store: Path) -> None:
     write(store, "policies/freeze.yaml", RULES.format(name="freeze", action="merge", effect="deny"))
     catalog = load(store, trusted=False)

@@ -20,7 +20,7 @@ class TriggerParams(Params):
     """Parameters of a trigger."""
 
     instance: str | None = Field(default=None, description="Id such as REV-1; the session's own when left out.")
-    comment: str = Field(default="", max_length=4000, description="Kept in the instance's history.")
+    comment: str = Field(default="", max_length=4000, description="Why; kept in the meta-log.")
 
 
 def workflow_actions(workflows: Mapping[str, Workflow], taken: Mapping[str, Action]) -> dict[str, Action]:

@@ -82,7 +82,8 @@ def load_catalog(
         actions: names of the registered actions.
         operations: names of what agents do outside llmgenie that policies speak of.
         vocabulary: the facts that guards, rules and messages may name.
-        trusted: whether a person accepted the project's definitions; until then its policies only add to packaged ones.
+        trusted: whether a person accepted the project's definitions; until then its policies only add to packaged ones,
+            and what needs a person in a packaged workflow does so in the project's own of that name.
 
     Raises:
         DefinitionError: anything is wrong anywhere; all problems of all files at once.
@@ -93,10 +94,13 @@ def load_catalog(
     own = reading.own(store, "workflows", Workflow)
     own_rules = reading.own(store, "policies", Policy)
     if not trusted:
+        own = {name: _with_people(shipped.get(name), loaded) for name, loaded in own.items()}
         own_rules = {loaded.value.name: loaded for loaded in map(partial(_beside, rules), own_rules.values())}
     workflows, policies = {**shipped, **own}, {**rules, **own_rules}
     actions = {*actions, *(f"start_{loaded.value.name}" for loaded in workflows.values())}
-    known = {*actions, *(trigger for loaded in workflows.values() for trigger in loaded.value.triggers)}
+    # The packaged definitions name each other's triggers; a project that replaces one of them must not break the others.
+    flows = [loaded.value for loaded in (*shipped.values(), *workflows.values())]
+    known = {*actions, *(trigger for flow in flows for trigger in flow.triggers)}
     if reading.problems:
         # A file that could not be read may define what others name.
         known |= {*_named(loaded.value for loaded in workflows.values())}
@@ -214,6 +218,13 @@ def _beside(packaged_rules: Collection[str], loaded: Loaded[Policy]) -> Loaded[P
     if name not in packaged_rules:
         return loaded
     return replace(loaded, value=loaded.value.model_copy(update={"name": f"{name}{BESIDE}"}))
+
+
+def _with_people(packaged_flow: Loaded[Workflow] | None, loaded: Loaded[Workflow]) -> Loaded[Workflow]:
+    """A workflow that nobody trusts yet does not take the person out of a packaged one's steps."""
+    if packaged_flow is None or not packaged_flow.value.asking & loaded.value.triggers:
+        return loaded
+    return replace(loaded, value=loaded.value.with_people(packaged_flow.value.asking))
 
 
 def _notes(kind: str, shipped: Mapping[str, Loaded[Any]], own: Mapping[str, Loaded[Any]]) -> Iterator[str]:
