@@ -126,6 +126,15 @@ def test_untrusted_policy_of_a_project_can_forbid_more_but_never_less(store: Pat
     )
 
 
+def test_trigger_that_has_the_name_of_an_action_is_refused_because_it_could_never_be_taken(store: Path) -> None:
+    write(store, "workflows/deploy.yaml", FLOW.format(name="deploy", trigger="create_task"))
+    assert refusal(store) == (
+        ".llmgenie/workflows/deploy.yaml:3:19: states.a.on.create_task: "
+        "'create_task' is the name of an action, which would be run instead of this trigger\n"
+        "Give the trigger another name."
+    )
+
+
 def test_untrusted_workflow_does_not_take_the_person_out_of_a_packaged_one(store: Path) -> None:
     write(store, "workflows/review.yaml", FLOW.format(name="review", trigger="approve"))
     assert load(store, trusted=False).workflows["review"].value.asking == {"approve"}

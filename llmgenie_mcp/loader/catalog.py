@@ -105,8 +105,10 @@ def load_catalog(
         # A file that could not be read may define what others name.
         known |= {*_named(loaded.value for loaded in workflows.values())}
     complete = not reading.problems
+    free = {trigger for loaded in shipped.values() for trigger in loaded.value.triggers}
     for loaded in workflows.values():
         reading.problems += loaded.located(check_workflow(loaded.value, actions=known, vocabulary=vocabulary))
+        reading.problems += loaded.located(_taken(loaded.value, {*actions} - free))
     modes = workflows["modes"].value.states if "modes" in workflows else {}
     for rule in policies.values():
         reading.problems += rule.located(check_policy(rule.value, vocabulary))
@@ -218,6 +220,15 @@ def _beside(packaged_rules: Collection[str], loaded: Loaded[Policy]) -> Loaded[P
     if name not in packaged_rules:
         return loaded
     return replace(loaded, value=loaded.value.model_copy(update={"name": f"{name}{BESIDE}"}))
+
+
+def _taken(flow: Workflow, actions: Collection[str]) -> Iterator[Problem]:
+    """Triggers that can never be asked for, because an action of that name does something else."""
+    places = [((), flow.on), *((("states", name), state.on) for name, state in flow.states.items())]
+    for place, transitions in places:
+        for trigger in sorted(transitions.keys() & set(actions)):
+            message = f"{trigger!r} is the name of an action, which would be run instead of this trigger"
+            yield Problem((*place, "on", trigger, "[key]"), message, "Give the trigger another name.")
 
 
 def _with_people(packaged_flow: Loaded[Workflow] | None, loaded: Loaded[Workflow]) -> Loaded[Workflow]:
