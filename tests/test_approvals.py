@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -228,6 +229,18 @@ def test_a_real_yes_cannot_be_turned_to_something_else(engine: Engine, session: 
     real = engine.storage.get("approvals", "APR-1")
     assert approvals.is_valid(real)
     assert not approvals.is_valid({**real, **change})
+
+
+def test_a_yes_copied_from_another_project_of_the_same_user_does_not_count(
+    engine: Engine, session: str, repo: Path, tmp_path: Path
+) -> None:
+    submitted(engine, session)
+    say_yes(engine, asked(engine, session))
+    engine.close()
+    shutil.copytree(repo, tmp_path / "copy")
+    with Engine.open(repo) as here, Engine.open(tmp_path / "copy") as there:
+        assert here.enforce("branch_protection", "merge", {"branch": "main"}).allowed
+        assert not there.enforce("branch_protection", "merge", {"branch": "main"}).allowed
 
 
 def test_another_users_key_does_not_seal_for_this_one(

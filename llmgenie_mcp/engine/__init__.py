@@ -336,7 +336,9 @@ class Engine:
         """
         own = judge.workflow_triggers(self.catalog)
         with self.storage.begin() as tx:
-            approval = approvals.answer(tx, approval_id, granted, person, channel, comment)
+            approval = approvals.answer(
+                tx, approval_id, granted, person=person, channel=channel, comment=comment, store=self.project.store
+            )
         self._watcher.wake()
         shown = {k: approval.get(k) for k in ("id", "status", "action", "instance", "decided_by", "reply")}
         if not granted or approval["action"] not in own or approval["action"] not in self.definitions.actions:

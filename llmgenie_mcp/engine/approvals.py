@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from llmgenie_mcp import trust
@@ -15,7 +16,7 @@ from llmgenie_mcp.storage import Transaction
 
 SHOWN = 10
 """So many parameters are named in a question."""
-_SEALED = ("id", "action", "params", "instance", "commit", "status", "decided_by", "decided_at", "channel")
+_SEALED = ("id", "action", "params", "instance", "commit", "status", "decided_by", "decided_at", "channel", "store")
 
 
 def seal(approval: Mapping[str, Any]) -> str:
@@ -45,7 +46,9 @@ def standing(situation: Situation) -> Document | None:
     granted = situation.reader.all("approvals", {"status": "granted"})
     candidates = [approval for approval in granted if _covers(approval, situation)]
     commit = commit_for(situation) if candidates else None
-    return next((a for a in reversed(candidates) if a.get("commit") == commit and is_valid(a)), None)
+    place = str(situation.project.store)
+    found = (a for a in reversed(candidates) if a.get("commit") == commit and a.get("store") == place)
+    return next(filter(is_valid, found), None)
 
 
 def _covers(approval: Document, situation: Situation) -> bool:
@@ -65,8 +68,17 @@ def said(params: Mapping[str, Any]) -> Document:
     return {k: v for k, v in params.items() if v not in (None, "", [], {}, False) and k not in ("instance", "type")}
 
 
-def answer(tx: Transaction, approval_id: str, granted: bool, person: str, channel: str, comment: str) -> Document:
+def answer(
+    tx: Transaction, approval_id: str, granted: bool, *, person: str, channel: str, comment: str, store: Path
+) -> Document:
     """Write a person's answer and commit it; returns the approval.
+
+    Args:
+        tx: an open transaction; it is committed here.
+        approval_id: such as APR-1.
+        granted: yes or no.
+        person, channel, comment: who answered, how, and what they added.
+        store: the project's store; the answer holds for no other.
 
     Raises:
         UnknownName: no such approval. UsageError: it was answered before.
@@ -85,6 +97,7 @@ def answer(tx: Transaction, approval_id: str, granted: bool, person: str, channe
         "decided_at": now(),
         "channel": channel,
         "reply": comment[:2000],
+        "store": str(store),
         "updated_at": now(),
     }
     approval["seal"] = seal(approval)
