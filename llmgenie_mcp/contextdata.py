@@ -102,15 +102,15 @@ def writer(key: str, value: object) -> tuple[str, Document]:
 def enrich(storage: Storage, table: str, document: Document) -> Document:
     """A document with what is computed from others: a roadmap item's progress."""
     if table == "roadmap":
-        return {**document, "progress": progress(storage, document["id"])}
+        return {**document, "progress": progress(storage.query("tasks", {"roadmap_item": document["id"]}).items)}
     return document
 
 
-def progress(storage: Storage, item: str) -> Document:
+def progress(tasks: Iterable[Document]) -> Document:
     """How far a roadmap item is: its tasks by number, cancelled ones left out."""
-    tasks = [t for t in storage.query("tasks", {"roadmap_item": item}).items if t["status"] != "cancelled"]
-    done = sum(task["status"] == "done" for task in tasks)
-    return {"done": done, "total": len(tasks), "percent": round(100 * done / len(tasks)) if tasks else 0}
+    counted = [task for task in tasks if task["status"] != "cancelled"]
+    done = sum(task["status"] == "done" for task in counted)
+    return {"done": done, "total": len(counted), "percent": round(100 * done / len(counted)) if counted else 0}
 
 
 def task_order(task: Mapping[str, Any]) -> tuple[int, int]:

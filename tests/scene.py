@@ -15,6 +15,27 @@ from llmgenie_mcp import Engine, trust
 PYTHON = sys.executable
 SUMMARY = "Wrote it and ran the tests; nothing is left."
 
+DEPLOY = """
+name: deploy
+description: A version goes to production when the lead says so.
+subject: version
+initial: waiting
+states:
+  waiting:
+    actions: [record_note]
+    on:
+      roll_out:
+        target: rolling
+        roles: [lead]
+        guards: [{expression: git.clean, message: Commit your changes first.}]
+        effects: [{log: "{instance.subject} goes out from {git.branch} by {subject.id}"}, {emit: deploy.began}]
+      forget: forgotten
+  rolling: {on: {smoke.passed: live, smoke.failed: waiting}}
+  live: {final: true}
+  forgotten: {final: true}
+"""
+"""A workflow of a project's own, with roles, guards, effects and events."""
+
 
 def git(folder: Path, *arguments: str) -> str:
     """What `git ARGUMENTS` prints; fails the test when git fails."""
@@ -79,6 +100,14 @@ def define(folder: Path, kind: str, name: str, text: str) -> Path:
 def started(engine: Engine, **params: Any) -> str:
     """A new session's id."""
     return str(engine.run_action("start_session", params).result["session"]["id"])
+
+
+def reviewing(engine: Engine, repo: Path) -> str:
+    """A session in mode review on branch feature/x with one commit, in a project whose tests pass; returns its id."""
+    commands(repo, test=["true"])
+    git(repo, "switch", "-q", "-c", "feature/x")
+    commit(repo, "x.txt")
+    return started(engine, mode="review")
 
 
 def lines(engine: Engine) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from scene import codes, commands, commit, define, git, lines, started
+from scene import codes, commands, commit, define, git, lines, reviewing, started
 
 from llmgenie_mcp import Actor, Engine, trust
 from llmgenie_mcp.engine import approvals
@@ -46,10 +46,7 @@ rules:
 @pytest.fixture
 def session(engine: Engine, repo: Path) -> str:
     """A session in mode review on a branch with one commit that passed the tests."""
-    commands(repo, test=["true"])
-    git(repo, "switch", "-q", "-c", "feature/x")
-    commit(repo, "x.txt")
-    return started(engine, mode="review")
+    return reviewing(engine, repo)
 
 
 def submitted(engine: Engine, session: str, branch: str | None = None) -> str:

@@ -5,30 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from scene import define
+from scene import DEPLOY, define
 
 from llmgenie_mcp import Engine, trust
 from llmgenie_mcp.errors import DefinitionError
-
-DEPLOY = """
-name: deploy
-description: A version goes to production when the lead says so.
-subject: version
-initial: waiting
-states:
-  waiting:
-    actions: [record_note]
-    on:
-      roll_out:
-        target: rolling
-        roles: [lead]
-        guards: [{expression: git.clean, message: Commit your changes first.}]
-        effects: [{log: "{instance.subject} goes out from {git.branch} by {subject.id}"}, {emit: deploy.began}]
-      forget: forgotten
-  rolling: {on: {smoke.passed: live, smoke.failed: waiting}}
-  live: {final: true}
-  forgotten: {final: true}
-"""
 
 
 def test_definitions_are_loaded_once_until_a_file_changes(engine: Engine, repo: Path) -> None:

@@ -11,32 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from scene import SUMMARY, codes, commands, commit, define, documents, git, lines, replayed, started
+from scene import DEPLOY, SUMMARY, codes, commands, commit, define, documents, git, lines, replayed, started
 
 from llmgenie_mcp import Actor, Engine
 from llmgenie_mcp.errors import ActionError, BadParams, DefinitionError, LlmgenieError, StorageError, UnknownName
 
 Open = Callable[..., Engine]
-
-DEPLOY = """
-name: deploy
-description: A version goes to production when the lead says so.
-subject: version
-initial: waiting
-states:
-  waiting:
-    actions: [record_note]
-    on:
-      roll_out:
-        target: rolling
-        roles: [lead]
-        guards: [{expression: git.clean, message: Commit your changes first.}]
-        effects: [{log: "{instance.subject} goes out from {git.branch} by {subject.id}"}, {emit: deploy.began}]
-      forget: forgotten
-  rolling: {on: {smoke.passed: live, smoke.failed: waiting}}
-  live: {final: true}
-  forgotten: {final: true}
-"""
 
 
 def test_every_act_is_one_line_whose_number_is_in_the_outcome(engine: Engine) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from scene import SUMMARY, codes, commands, commit, define, git, started
+from scene import SUMMARY, codes, commands, define, git, reviewing, started
 
 from llmgenie_mcp import Actor, Engine
 from llmgenie_mcp.errors import BadParams, UnknownName
@@ -37,10 +37,7 @@ def line(answer: dict[str, Any], name: str, part: str = "actions") -> dict[str, 
 @pytest.fixture
 def session(engine: Engine, repo: Path) -> str:
     """A session on a branch of its own, in mode review, in a project with tests."""
-    commands(repo, test=["true"])
-    git(repo, "switch", "-q", "-c", "feature/x")
-    commit(repo, "x.txt")
-    return started(engine, mode="review")
+    return reviewing(engine, repo)
 
 
 def test_a_mode_opens_its_actions_and_the_message_names_the_modes_that_open_another(engine: Engine) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -9,11 +10,12 @@ from pydantic import Field
 
 from llmgenie_mcp.engine import approvals
 from llmgenie_mcp.engine.overview import resource_of
-from llmgenie_mcp.engine.situation import ENGINE_WORKFLOWS, ActionContext, Situation, open_instances
+from llmgenie_mcp.engine.situation import ActionContext, Situation, open_instances, own_triggers
 from llmgenie_mcp.errors import UnknownName
 from llmgenie_mcp.operations import OPERATIONS
 from llmgenie_mcp.plugins import Params, action
 from llmgenie_mcp.records import Approval, Document, Refusal, Text, Title
+from llmgenie_mcp.workflow import Transition
 
 NOT_A_PERSONS = (
     "guard_failed",
@@ -93,14 +95,11 @@ def _question(situation: Situation, name: str, params: RequestApproval) -> tuple
         return asked, ()
     if situation.judge is None:
         return asked, ()
-    takes_instance = instance is not None and "instance" not in params.params and name in _triggers(situation)
+    takes_instance = (
+        instance is not None and "instance" not in params.params and name in own_triggers(situation.workflows)
+    )
     given = {**params.params, "instance": instance["id"]} if instance and takes_instance else params.params
     return asked, situation.judge(asked, name, given).refusals
-
-
-def _triggers(situation: Situation) -> frozenset[str]:
-    flows = (flow for key, flow in situation.workflows.items() if key not in ENGINE_WORKFLOWS)
-    return frozenset().union(*(flow.triggers for flow in flows))
 
 
 def _instance(situation: Situation, params: RequestApproval) -> Document | None:
@@ -124,20 +123,22 @@ def _only_waiting(situation: Situation, name: str | None) -> Document | None:
 
 def _target(situation: Situation, name: str, instance: Document | None) -> str | None:
     """The state that `name` leads the instance to; None when it is no trigger of its state."""
-    flow = situation.workflows.get(instance["workflow"]) if instance else None
-    if flow is None or instance is None or instance["state"] not in flow.states:
-        return None
-    transition = flow.transitions(instance["state"]).get(name)
+    transition = _transitions(situation, instance).get(name)
     return transition.target if transition else None
 
 
 def _own_question(situation: Situation, instance: Document | None) -> str | None:
     """The trigger for which the instance's state needs a person; None unless there is just one."""
+    asking = [name for name, transition in _transitions(situation, instance).items() if transition.approval]
+    return asking[0] if len(asking) == 1 else None
+
+
+def _transitions(situation: Situation, instance: Document | None) -> Mapping[str, Transition]:
+    """What may come next for the instance; nothing when its workflow or state is no longer defined."""
     flow = situation.workflows.get(instance["workflow"]) if instance else None
     if flow is None or instance is None or instance["state"] not in flow.states:
-        return None
-    asking = [name for name, transition in flow.transitions(instance["state"]).items() if transition.approval]
-    return asking[0] if len(asking) == 1 else None
+        return {}
+    return flow.transitions(instance["state"])
 
 
 def _shown(approval: Document) -> Document:

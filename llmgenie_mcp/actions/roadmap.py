@@ -6,8 +6,8 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from llmgenie_mcp.contextdata import fitting
-from llmgenie_mcp.engine.situation import ActionContext, Reader
+from llmgenie_mcp.contextdata import fitting, progress
+from llmgenie_mcp.engine.situation import ActionContext
 from llmgenie_mcp.errors import BadParams, UnknownName
 from llmgenie_mcp.plugins import Params, action
 from llmgenie_mcp.records import Document, Id, RoadmapItem, Text, Title, now
@@ -60,15 +60,11 @@ def list_roadmap(ctx: ActionContext, _params: BaseModel) -> Document:
     """List the goals of the roadmap with their progress; context data `roadmap` has the rest of a long list."""
     reader = ctx.situation.reader
     items = reader.all("roadmap")
-    shown = fitting({**_short(item), "progress": _progress(reader, item["id"])} for item in items)
+    shown = fitting(
+        {**_short(item), "progress": progress(reader.all("tasks", {"roadmap_item": item["id"]}))} for item in items
+    )
     return {"items": shown, "total": len(items)}
 
 
 def _short(item: Document) -> Document:
     return {name: item[name] for name in SHOWN if item.get(name) not in (None, "")}
-
-
-def _progress(reader: Reader, item: str) -> Document:
-    tasks = [task for task in reader.all("tasks", {"roadmap_item": item}) if task["status"] != "cancelled"]
-    done = sum(task["status"] == "done" for task in tasks)
-    return {"done": done, "total": len(tasks), "percent": round(100 * done / len(tasks)) if tasks else 0}

@@ -12,6 +12,7 @@ from llmgenie_mcp.engine.situation import ActionContext, Reader, Situation
 from llmgenie_mcp.errors import BadParams, UnknownName
 from llmgenie_mcp.plugins import Move, Params, action, actions
 from llmgenie_mcp.records import Document, Id, Priority, Refusal, Task, Text, Title, now
+from llmgenie_mcp.signals.task import is_open
 
 FEW = 30
 """So many tasks are listed unless more are asked for."""
@@ -189,12 +190,7 @@ def _ready(situation: Situation) -> list[Document]:
     """Tasks in the initial state whose dependencies are all done, the most urgent first."""
     reader, initial = situation.reader, situation.workflows["task"].initial
     candidates = sorted(reader.all("tasks", {"status": initial}), key=task_order)
-    return [task for task in candidates if not any(_is_open(reader, other) for other in task["dependencies"])]
-
-
-def _is_open(reader: Reader, id_: str) -> bool:
-    task = reader.get("tasks", id_)
-    return task is not None and task["status"] not in ("done", "cancelled")
+    return [task for task in candidates if not any(is_open(reader, other) for other in task["dependencies"])]
 
 
 def _task(reader: Reader, id_: str) -> Document:

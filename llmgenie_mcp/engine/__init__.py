@@ -18,7 +18,7 @@ from llmgenie_mcp import contextdata, validation
 from llmgenie_mcp.engine import answers, approvals, events, judge, overview, replay, runs
 from llmgenie_mcp.engine.acting import Act
 from llmgenie_mcp.engine.definitions import Definitions, current_mark, load
-from llmgenie_mcp.engine.situation import ActionContext, Situation, StoreReader, TransactionReader, World
+from llmgenie_mcp.engine.situation import ActionContext, Situation, StoreReader, TransactionReader, World, own_triggers
 from llmgenie_mcp.engine.watcher import Callback, Watcher
 from llmgenie_mcp.errors import UnknownName
 from llmgenie_mcp.loader.catalog import Catalog
@@ -229,10 +229,8 @@ class Engine:
         with self.storage.begin() as tx:
             if (known := replay.recall(tx, idempotency_key, action, asked, session)) is not None:
                 return known
-            ctx.tx, ctx.situation = (
-                tx,
-                definitions.situation(self.project, TransactionReader(tx), session, actor, world),
-            )
+            ctx.tx = tx
+            ctx.situation = definitions.situation(self.project, TransactionReader(tx), session, actor, world)
             judgement = definitions.judge(offer, ctx.situation, args)
             if not judgement.allowed:
                 return act.refuse(judgement)
@@ -334,18 +332,17 @@ class Engine:
         Raises:
             UnknownName: no such approval. UsageError: it was answered before.
         """
-        own = judge.workflow_triggers(self.catalog)
+        own = own_triggers(self.definitions.workflows)
         with self.storage.begin() as tx:
             approval = approvals.answer(
                 tx, approval_id, granted, person=person, channel=channel, comment=comment, store=self.project.store
             )
         self._watcher.wake()
         shown = {k: approval.get(k) for k in ("id", "status", "action", "instance", "decided_by", "reply")}
-        if not granted or approval["action"] not in own or approval["action"] not in self.definitions.actions:
+        offer = self.definitions.actions.get(approval["action"])
+        if not granted or offer is None or offer.slow or offer.name not in own:
             return Outcome("ok", approval["action"], {"approval": shown}, session=approval.get("session"))
         params = {**approval["params"], **({"instance": approval["instance"]} if approval.get("instance") else {})}
-        if self.definitions.actions[approval["action"]].slow:
-            return Outcome("ok", approval["action"], {"approval": shown}, session=approval.get("session"))
         outcome = self.run_action(
             approval["action"], params, session=approval.get("session"), actor=Actor("human", person)
         )
@@ -385,4 +382,4 @@ class Engine:
         return [*getattr(self.storage, "warnings", [])]
 
 
-__all__ = ["AGENT", "Actor", "Decision", "Engine", "Outcome"]
+__all__ = ["AGENT", "Actor", "Decision", "Engine", "Outcome", "judge"]

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from llmgenie_mcp import machine, plugins
-from llmgenie_mcp.engine.situation import ENGINE_WORKFLOWS, Situation
+from llmgenie_mcp.engine.situation import ENGINE_WORKFLOWS, Situation, own_triggers
 from llmgenie_mcp.expressions import UNKNOWN
 from llmgenie_mcp.loader.catalog import Catalog
 from llmgenie_mcp.machine import Step
@@ -99,19 +99,17 @@ def open_names(catalog: Catalog, actions: dict[str, Action], mode: str, instance
     places = list(_places(catalog, mode, instance))
     moves = _moves(catalog, instance)
     # `merge` and the like also work without an instance; a mere trigger does not.
-    closed = workflow_triggers(catalog) - moves - (frozenset() if instance else plugins.actions().keys())
+    closed = (
+        own_triggers({name: entry.value for name, entry in catalog.workflows.items()})
+        - moves
+        - (frozenset() if instance else plugins.actions().keys())
+    )
     return tuple(
         name
         for name, action in actions.items()
         if (action.everywhere or all(_opens(workflow, state, name) for _, workflow, state in places))
         and name not in closed
     )
-
-
-def workflow_triggers(catalog: Catalog) -> frozenset[str]:
-    """Triggers that are asked for by their own name."""
-    flows = [entry.value for name, entry in catalog.workflows.items() if name not in ENGINE_WORKFLOWS]
-    return frozenset().union(*(flow.triggers for flow in flows)) if flows else frozenset()
 
 
 def refusal_of(reason: Reason) -> Refusal:

@@ -10,7 +10,7 @@ from typing import Any
 from llmgenie_mcp import validation
 from llmgenie_mcp.engine import answers, judge
 from llmgenie_mcp.engine.definitions import Definitions
-from llmgenie_mcp.engine.situation import Reader, Situation, open_instances
+from llmgenie_mcp.engine.situation import Reader, Situation, open_instances, own_triggers
 from llmgenie_mcp.errors import BadParams, UnknownName, shorten
 from llmgenie_mcp.expressions import UNKNOWN
 from llmgenie_mcp.operations import READING
@@ -107,7 +107,7 @@ def available(
         offers.sort(key=lambda offer: (offer.everywhere, offer.name))
     opened: list[Document] = []
     blocked: list[Document] = []
-    triggers = judge.workflow_triggers(definitions.catalog)
+    triggers = own_triggers(definitions.workflows)
     for offer in offers:
         judgement = definitions.judge(offer, situation, None, every_reason=include_blocked)
         if judgement.allowed:

@@ -95,6 +95,11 @@ class TransactionReader:
         return len(self.tx.query(table, where))
 
 
+def own_triggers(workflows: Mapping[str, Workflow]) -> frozenset[str]:
+    """Triggers that are asked for by their own name."""
+    return frozenset().union(*(flow.triggers for name, flow in workflows.items() if name not in ENGINE_WORKFLOWS))
+
+
 def open_instances(reader: Reader, workflows: Mapping[str, Workflow]) -> list[Document]:
     """The instances of `workflows` that have not ended, in the order they were started."""
     found = [

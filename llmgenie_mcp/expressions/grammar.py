@@ -37,7 +37,6 @@ ALLOWED = (
 )
 _KEYWORDS = {"and", "or", "not", "in", "for", "True", "False", "None"}
 WORDS = {"true": True, "false": False, "null": None}
-TESTS = ("glob", "startswith", "endswith")
 EXAMPLES = {
     "glob": "glob(resource.path, 'src/**')",
     "startswith": "startswith(resource.branch, 'release/')",

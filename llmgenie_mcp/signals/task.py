@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from llmgenie_mcp.engine.situation import Situation
+from llmgenie_mcp.engine.situation import Reader, Situation
 from llmgenie_mcp.expressions import UNKNOWN
 from llmgenie_mcp.plugins import signal
 
@@ -29,10 +29,11 @@ def read(field: str, situation: Situation) -> Any:
     if task is None:
         return UNKNOWN
     if field == "open_dependencies":
-        return [other for other in task["dependencies"] if _open(situation, other)]
+        return [other for other in task["dependencies"] if is_open(situation.reader, other)]
     return task.get(field)
 
 
-def _open(situation: Situation, id_: str) -> bool:
-    other = situation.reader.get("tasks", id_)
-    return other is not None and other["status"] not in ("done", "cancelled")
+def is_open(reader: Reader, id_: str) -> bool:
+    """Whether the task `id_` still has to be done."""
+    task = reader.get("tasks", id_)
+    return task is not None and task["status"] not in ("done", "cancelled")
