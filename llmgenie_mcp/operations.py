@@ -2,21 +2,55 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
 OPERATIONS: dict[str, str] = {
-    "git.push": "branch (the destination), remote, force, no_verify",
-    "git.commit": "branch, no_verify",
-    "git.merge": "branch (the one merged into), source",
-    "git.reset": "branch",
+    "git.push": "branch (the destination), remote, force, no_verify, delete",
+    "git.push_tag": "tag, remote, force, delete, no_verify",
+    "git.commit": "branch, no_verify, amend, message, secrets",
+    "git.merge": "branch (the one merged into), source, no_verify",
+    "git.reset": "branch, hard",
     "git.rebase": "branch",
     "git.branch_delete": "branch",
+    "git.tag": "tag, delete, force",
+    "git.discard": "what (work that cannot be got back: stashes, reflogs, objects)",
     "file.read": "path",
     "file.write": "path",
     "file.delete": "path",
-    "network": "url",
+    "network": "url, method",
     "package.publish": "version",
+    "mcp.call": "server, tool",
+    "restraint.lift": "what (which of the agent's restraints it would lift)",
+    "opaque": "command, why, touches",
     "shell": "command",
 }
-"""Name → its parameters, which policies read as `resource.*`. Branches default to the current one."""
+"""Name → its parameters, which policies read as `resource.*`. Branches default to the current one.
+
+`opaque` is what cannot be read beforehand, such as `$g push` or `curl … | sh`; `touches` lists the protected things that
+its text could be about. `shell` is a command as a whole, beside the operations found in it.
+"""
 
 READING = frozenset({"file.read"})
 """Operations that change nothing."""
+
+NOT_WORK = frozenset({"shell", "network", "opaque", "mcp.call", *READING})
+"""Operations that are open in a paused session too: looking around is no work."""
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One thing that an agent is about to do.
+
+    Attributes:
+        name: one of `OPERATIONS`.
+        params: its parameters; None stands for what cannot be known, which counts against it.
+        text: the part of the command that does it, for messages and the log.
+        folder: where git would do it, relative to the caller's folder or absolute; "" is the caller's, None is not known.
+    """
+
+    name: str
+    params: Mapping[str, Any] = field(default_factory=dict)
+    text: str = ""
+    folder: str | None = ""

@@ -14,30 +14,41 @@ A module that fails to import is reported by `failures()` and the rest works.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import pkgutil
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    from llmgenie_mcp.params import NoParams, Params
+
+__all__ = [
+    "Action",
+    "Failure",
+    "Move",
+    "NoParams",
+    "Params",
+    "Result",
+    "Signal",
+    "action",
+    "actions",
+    "failures",
+    "load",
+    "signal",
+    "signal_of",
+    "signals",
+]
 
 ENTRY_POINT_GROUP = "llmgenie_mcp"
 FAMILIES = ("actions", "signals")
 
 Result: TypeAlias = dict[str, Any]
 F = TypeVar("F", bound=Callable[..., Any])
-
-
-class Params(BaseModel):
-    """Base of the parameters of actions: unknown ones are errors; built at first use, because most are not used."""
-
-    model_config = ConfigDict(extra="forbid", defer_build=True)
-
-
-class NoParams(Params):
-    """For actions that take none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +143,7 @@ _registry = _Registry()
 def action(
     name: str,
     *,
-    params: type[BaseModel] = NoParams,
+    params: type[BaseModel] | None = None,
     description: str = "",
     **options: Any,
 ) -> Callable[[F], F]:
@@ -146,7 +157,7 @@ def action(
         if name in _registry.actions:
             raise ValueError(f"action {name!r} is registered twice")
         text = description or (function.__doc__ or "").strip().split("\n")[0]
-        _registry.actions[name] = Action(name, text, params, function, **options)
+        _registry.actions[name] = Action(name, text, params or _no_params(), function, **options)
         return function
 
     return register
@@ -176,6 +187,14 @@ def signals() -> Mapping[str, Signal]:
     return _registry.signals
 
 
+def signal_of(root: str) -> Signal | None:
+    """The signal that answers the names below `root`, or None. A packaged one is found without loading all the others."""
+    if root not in _registry.signals and not _registry.loaded:
+        with _registry.lock, contextlib.suppress(ModuleNotFoundError):
+            importlib.import_module(f"llmgenie_mcp.signals.{root}")
+    return _registry.signals.get(root) or signals().get(root)
+
+
 def failures() -> list[Failure]:
     """Extensions that could not be imported, with the reason."""
     load()
@@ -199,6 +218,21 @@ def _load_once() -> None:
         for module_name in _entry_point_modules():
             _import_outside(module_name)
         _registry.loaded = True
+
+
+def _no_params() -> type[BaseModel]:
+    from llmgenie_mcp.params import NoParams
+
+    return NoParams
+
+
+def __getattr__(name: str) -> Any:
+    """`Params` and `NoParams` belong to this page; they are imported when an action needs them."""
+    if name not in ("Params", "NoParams"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from llmgenie_mcp import params
+
+    return getattr(params, name)
 
 
 def _entry_point_modules() -> list[str]:

@@ -11,12 +11,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import pairwise
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from llmgenie_mcp.errors import DefinitionError, UnknownName
 from llmgenie_mcp.expressions import UNKNOWN, Clause, EvaluationError, Explanation, Truth, fill_params, format_message
 from llmgenie_mcp.expressions.patterns import name_pattern
-from llmgenie_mcp.rules import Effect, Policy, Rule
+
+if TYPE_CHECKING:
+    from llmgenie_mcp.rules import Effect, Policy, Rule
 
 Code: TypeAlias = Literal["rule_matched", "fact_unknown", "rule_erred"]
 Test: TypeAlias = Callable[[Mapping[str, Any]], Truth]

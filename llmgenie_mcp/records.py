@@ -1,39 +1,22 @@
-"""What the store keeps and what the Engine answers.
+"""What the store keeps: pydantic models, checked when they come from outside. Times are UTC, RFC 3339, as text.
 
-Stored records are pydantic models (checked when they come from outside), answers are frozen dataclasses
-(made often, never parsed). Times are UTC, RFC 3339, as text.
+What the Engine answers (`outcome.py`) is named here too, so that one import gives both.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-Document: TypeAlias = dict[str, Any]
-ActorKind: TypeAlias = Literal["agent", "human", "system"]
+from llmgenie_mcp.outcome import Actor, ActorKind, Document, Event, Outcome, Refusal, now
+
 Priority: TypeAlias = Literal["critical", "high", "medium", "low"]
 PRIORITIES: tuple[Priority, ...] = ("critical", "high", "medium", "low")
 
 Title = Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True)]
 Text = Annotated[str, StringConstraints(max_length=20_000)]
 Id = Annotated[str, StringConstraints(min_length=1, max_length=100)]
-
-
-def now() -> str:
-    """The present time as the store writes it."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-@dataclass(frozen=True, slots=True)
-class Actor:
-    """Who acts. `human` is only ever said by a face that saw a person (a terminal, the client's own dialogue)."""
-
-    kind: ActorKind = "agent"
-    id: str = "agent"
 
 
 class Record(BaseModel):
@@ -135,110 +118,24 @@ class Run(Record):
     output: str = Field(default="", description="The end of what it printed.")
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
-    """An immutable fact, with CloudEvents 1.0 attribute names."""
-
-    type: str
-    source: str
-    id: str
-    time: str
-    subject: str | None = None
-    data: Mapping[str, Any] = field(default_factory=dict)
-
-    def to_dict(self) -> Document:
-        """The event as stored in the meta-log."""
-        return {
-            "specversion": "1.0",
-            "type": self.type,
-            "source": self.source,
-            "id": self.id,
-            "time": self.time,
-            "subject": self.subject,
-            "data": dict(self.data),
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """One reason why something may not be done now.
-
-    Attributes:
-        code: stable name of the kind: not_open_here, no_transition, guard_failed, approval_required, wrong_role,
-            rule_matched, fact_unknown, rule_erred, not_trusted, not_configured, session_closed.
-        rule: what refused, such as `review.draft.submit` or `branch_protection/no-direct-push`.
-        message: why, with what to do, written for the agent.
-        values: the facts it was decided on.
-        fix: an action that would help: {action, params, message}; None when a person must act.
-        trace: one line per clause of the condition.
-    """
-
-    code: str
-    rule: str
-    message: str
-    values: Mapping[str, Any] = field(default_factory=dict)
-    fix: Mapping[str, Any] | None = None
-    trace: tuple[str, ...] = ()
-
-    def to_dict(self) -> Document:
-        """Compact JSON: empty parts are left out."""
-        full = {
-            "code": self.code,
-            "rule": self.rule,
-            "message": self.message,
-            "values": dict(self.values),
-            "fix": dict(self.fix) if self.fix else None,
-            "trace": list(self.trace),
-        }
-        return {k: v for k, v in full.items() if v not in (None, [], {})}
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """The answer of `Engine.run_action`.
-
-    Attributes:
-        status: ok; denied (refused, nothing changed); failed (allowed and ran, but could not do its work);
-            running (the same idempotency key is being worked on).
-        action: the action's name.
-        result: what the action returned.
-        reasons: why it was denied, the most important first.
-        error: for `failed`: {code, message, hint}.
-        state: the instance that moved: {instance, workflow, from, to}.
-        actions: names of the actions open now.
-        seq: the line of the meta-log that records it.
-        session: the session it ran in.
-        replayed: True when an earlier answer was returned for the same idempotency key.
-    """
-
-    status: Literal["ok", "denied", "failed", "running"]
-    action: str
-    result: Document = field(default_factory=dict)
-    reasons: tuple[Refusal, ...] = ()
-    error: Document | None = None
-    state: Document | None = None
-    actions: tuple[str, ...] = ()
-    seq: int | None = None
-    session: str | None = None
-    replayed: bool = False
-
-    @property
-    def ok(self) -> bool:
-        """Whether the action did its work."""
-        return self.status == "ok"
-
-    def to_dict(self) -> Document:
-        """JSON for the faces: empty parts are left out."""
-        full: Document = {
-            "status": self.status,
-            "action": self.action,
-            "result": self.result,
-            "reasons": [reason.to_dict() for reason in self.reasons],
-            "error": self.error,
-            "state": self.state,
-            "actions": list(self.actions),
-            "seq": self.seq,
-            "session": self.session,
-            "replayed": self.replayed or None,
-        }
-        return {k: v for k, v in full.items() if v not in (None, [], {}) or k == "status"}
+__all__ = [
+    "PRIORITIES",
+    "Actor",
+    "ActorKind",
+    "Approval",
+    "Document",
+    "Event",
+    "Id",
+    "Instance",
+    "Outcome",
+    "Priority",
+    "Record",
+    "Refusal",
+    "RoadmapItem",
+    "Run",
+    "Session",
+    "Task",
+    "Text",
+    "Title",
+    "now",
+]

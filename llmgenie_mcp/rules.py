@@ -15,14 +15,13 @@ from pydantic_core import PydanticCustomError
 from llmgenie_mcp.errors import ExpressionError
 from llmgenie_mcp.expressions import (
     Expression,
-    ExpressionSource,
-    MessageSource,
     Problem,
     Vocabulary,
     message_names,
     templates,
 )
 from llmgenie_mcp.expressions.patterns import name_pattern
+from llmgenie_mcp.expressions.sources import ExpressionSource, MessageSource
 
 Effect: TypeAlias = Literal["deny", "ask", "allow"]
 Level: TypeAlias = Literal["always_on", "situational", "audit"]

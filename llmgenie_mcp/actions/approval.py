@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import Field
 
 from llmgenie_mcp.engine import approvals
-from llmgenie_mcp.engine.overview import resource_of
+from llmgenie_mcp.engine.resources import resource_of
 from llmgenie_mcp.engine.situation import ActionContext, Situation, open_instances, own_triggers
 from llmgenie_mcp.errors import UnknownName
 from llmgenie_mcp.operations import OPERATIONS

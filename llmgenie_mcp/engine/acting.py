@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from llmgenie_mcp.engine import ledger, replay, runs
 from llmgenie_mcp.engine.judge import Judgement
+from llmgenie_mcp.engine.lines import entry
 from llmgenie_mcp.engine.situation import ActionContext, Situation, StoreReader, TransactionReader, World
 from llmgenie_mcp.machine import Step, effect_names
 from llmgenie_mcp.plugins import Action
@@ -44,9 +45,7 @@ class Act:
 
     def refuse(self, judgement: Judgement) -> Outcome:
         """A refusal changes nothing but the log."""
-        line = ledger.entry(
-            "action.denied", self.offer.name, self.ctx, self.asked, reasons=ledger.refusal_line(judgement)
-        )
+        line = entry("action.denied", self.offer.name, self.ctx, self.asked, reasons=ledger.refusal_line(judgement))
         return self._commit(Outcome("denied", self.offer.name, reasons=judgement.refusals), line)
 
     def do(self, step: Step | None) -> Outcome:
@@ -74,7 +73,7 @@ class Act:
     def _end(self, outcome: Outcome, **more: Any) -> Outcome:
         kind = "action.completed" if outcome.ok else "action.failed"
         told = {"result": outcome.result, "state": outcome.state, "error": outcome.error}
-        line = ledger.entry(kind, outcome.action, self.ctx, self.asked, idempotency_key=self.key, **told, **more)
+        line = entry(kind, outcome.action, self.ctx, self.asked, idempotency_key=self.key, **told, **more)
         return self._commit(outcome, line, self.key)
 
     def _commit(self, outcome: Outcome, line: Document, key: str | None = None) -> Outcome:

@@ -11,7 +11,7 @@ from llmgenie_mcp.engine.situation import Situation
 from llmgenie_mcp.errors import UnknownName, UsageError, shorten
 from llmgenie_mcp.expressions import UNKNOWN
 from llmgenie_mcp.operations import OPERATIONS
-from llmgenie_mcp.records import Document, now
+from llmgenie_mcp.outcome import Document, now
 from llmgenie_mcp.storage import Transaction
 
 SHOWN = 10

@@ -13,7 +13,7 @@ from llmgenie_mcp.config import FILE_NAME, Settings
 from llmgenie_mcp.engine import judge
 from llmgenie_mcp.engine.judge import Judgement
 from llmgenie_mcp.engine.offers import workflow_actions
-from llmgenie_mcp.engine.situation import PROJECT_MODE, Reader, Situation, World, vocabulary
+from llmgenie_mcp.engine.situation import Reader, Situation, World, situation_in, vocabulary
 from llmgenie_mcp.errors import UnknownName
 from llmgenie_mcp.loader.catalog import Catalog, fingerprint, load_catalog
 from llmgenie_mcp.loader.settings import load_settings
@@ -61,26 +61,18 @@ class Definitions:
         Raises:
             UnknownName: there is no such session.
         """
-        document = None
         if session is not None:
-            document = reader.get("sessions", validation.check_name(session, "session"))
-            if document is None:
-                known = [d["id"] for status in ("active", "paused") for d in reader.all("sessions", {"status": status})]
-                raise UnknownName(
-                    "session", session, known, hint="" if known else "Start one: run_action start_session."
-                )
-        held = reader.get("instances", PROJECT_MODE)
-        mode = document["mode"] if document else held["state"] if held else self.workflows["modes"].initial
-        return Situation(
+            validation.check_name(session, "session")
+        return situation_in(
             project,
-            self.settings,
             reader,
+            session,
             actor,
-            document,
-            mode,
             world,
-            self.workflows,
-            self.trusted,
+            settings=self.settings,
+            workflows=self.workflows,
+            trusted=self.trusted,
+            initial_mode=self.workflows["modes"].initial,
             judge=self._judge_by_name,
         )
 

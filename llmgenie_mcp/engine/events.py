@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from llmgenie_mcp import plugins
 from llmgenie_mcp.engine import ledger
 from llmgenie_mcp.engine.definitions import Definitions
-from llmgenie_mcp.engine.judge import refusal_of, request_of, try_step
-from llmgenie_mcp.engine.situation import ENGINE_WORKFLOWS, ActionContext, Situation
+from llmgenie_mcp.engine.judge import refusal_of, try_step
+from llmgenie_mcp.engine.lines import entry, event
+from llmgenie_mcp.engine.situation import ENGINE_WORKFLOWS, ActionContext, Situation, request_of
 from llmgenie_mcp.machine import Step
 from llmgenie_mcp.plugins import Move
 from llmgenie_mcp.records import Document, Refusal
@@ -24,7 +25,7 @@ def receive(definitions: Definitions, ctx: ActionContext, name: str, data: Docum
         data: its data; `instance` or `branch` in it narrow which instances are moved.
     """
     situation, subject = ctx.situation, data.get("instance")
-    made = ledger.event(situation, name, subject if isinstance(subject, str) else None, data)
+    made = event(situation, name, subject if isinstance(subject, str) else None, data)
     ctx.events.append(made)
     moved, refused = [], []
     for instance, result in judged(definitions, situation, name, data):
@@ -32,7 +33,7 @@ def receive(definitions: Definitions, ctx: ActionContext, name: str, data: Docum
             moved.append(ledger.take(ctx, result))
         else:
             refused.append({"instance": instance["id"], "reasons": [refusal.to_dict() for refusal in result]})
-    line = ledger.entry("event.received", name, ctx, data, moved=moved, refused=refused)
+    line = entry("event.received", name, ctx, data, moved=moved, refused=refused)
     seq = ctx.write.commit(line)
     return {"event": {"id": made.id, "type": name}, "moved": moved, "refused": refused, "seq": seq}
 

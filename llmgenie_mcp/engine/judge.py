@@ -10,12 +10,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from llmgenie_mcp import machine, plugins
-from llmgenie_mcp.engine.situation import ENGINE_WORKFLOWS, Situation, own_triggers
+from llmgenie_mcp.engine.situation import ENGINE_WORKFLOWS, Situation, own_triggers, request_of
 from llmgenie_mcp.expressions import UNKNOWN
 from llmgenie_mcp.loader.catalog import Catalog
 from llmgenie_mcp.machine import Step
 from llmgenie_mcp.plugins import Action, Move
-from llmgenie_mcp.policy import Decision, PolicyRequest, PolicySet, Reason
+from llmgenie_mcp.policy import Decision, PolicySet, Reason
 from llmgenie_mcp.records import Document, Refusal
 from llmgenie_mcp.workflow import State, Workflow
 
@@ -144,19 +144,6 @@ def named_action(workflow: str, trigger: str, instance: str) -> tuple[str, Docum
             return f"{trigger}_task", {"id": instance}
         return "move_task", {"id": instance, "trigger": trigger}
     return trigger, {"instance": instance}
-
-
-def request_of(policies: PolicySet, situation: Situation) -> PolicyRequest:
-    """What the policies are asked about `situation`, with the facts that their rules mention."""
-    facts = situation.facts(policies.names(situation.action, situation.mode))
-    return PolicyRequest(
-        subject=facts.pop("subject"),
-        action=situation.action,
-        params=situation.params,
-        resource=facts.pop("resource"),
-        context=facts.pop("context"),
-        facts=facts,
-    )
 
 
 def try_step(catalog: Catalog, situation: Situation, move: Move) -> Step | tuple[Refusal, ...]:

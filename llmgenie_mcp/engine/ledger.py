@@ -1,18 +1,14 @@
-"""What a judged action writes: the transition it takes, its effects, and its line in the meta-log."""
+"""What a judged action writes: the transition it takes, and its effects."""
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Mapping
-from typing import Any
-
-from llmgenie_mcp import redact
 from llmgenie_mcp.engine.judge import Judgement
+from llmgenie_mcp.engine.lines import event
 from llmgenie_mcp.engine.situation import PROJECT_MODE, ActionContext, Situation
 from llmgenie_mcp.errors import UsageError
 from llmgenie_mcp.expressions import format_message
 from llmgenie_mcp.machine import Step, effect_names
-from llmgenie_mcp.records import Document, Event, Instance, now
+from llmgenie_mcp.records import Document, Instance, now
 from llmgenie_mcp.storage import Transaction
 from llmgenie_mcp.workflow import Workflow
 
@@ -39,37 +35,11 @@ def take(ctx: ActionContext, step: Step) -> Document:
     return moved
 
 
-def event(situation: Situation, type: str, subject: str | None, data: Mapping[str, Any]) -> Event:  # noqa: A002
-    """A new event of this project."""
-    return Event(type, f"llmgenie/{situation.project.name}", str(uuid.uuid4()), now(), subject, data)
-
-
-def entry(kind: str, name: str, ctx: ActionContext, params: Document, **more: Any) -> Document:
-    """The line of the meta-log for one act; secrets are taken out, and all but notes is cut to what a log needs."""
-    situation = ctx.situation
-    line: Document = {
-        "type": kind,
-        "actor": {"kind": situation.actor.kind, "id": situation.actor.id},
-        "session": (situation.session or {}).get("id"),
-        "mode": situation.mode,
-        "action": name,
-        "params": _kept(params),
-        "notes": redact.redact(ctx.notes),
-        "events": [{**redact.redact(made.to_dict()), "data": _kept(made.data)} for made in ctx.events],
-        **{name: _kept(value) for name, value in more.items()},
-    }
-    return {k: v for k, v in line.items() if v not in (None, [], {})}
-
-
 def refusal_line(judgement: Judgement) -> list[Document]:
     """Refusals as the log keeps them: what refused and why."""
     return [
         {"code": r.code, "rule": r.rule, "message": r.message, "values": dict(r.values)} for r in judgement.refusals
     ]
-
-
-def _kept(value: Any) -> Any:
-    return redact.cut(redact.redact(value))
 
 
 def _switch(tx: Transaction, situation: Situation, step: Step) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from llmgenie_mcp.engine import ledger, replay
 from llmgenie_mcp.engine.judge import state_of
+from llmgenie_mcp.engine.lines import entry
 from llmgenie_mcp.engine.situation import ActionContext
 from llmgenie_mcp.errors import ActionError, LlmgenieError
 from llmgenie_mcp.expressions import UNKNOWN
@@ -46,7 +47,7 @@ def start(ctx: ActionContext, offer: Action, asked: Document, key: str | None) -
     )
     document = tx.put("runs", run.id, {**run.model_dump(), "idempotency_key": key, **ctx.run})
     replay.remember(tx, key, Outcome("running", offer.name, {"run": run.id}), asked, run.session)
-    tx.commit(ledger.entry("action.started", offer.name, ctx, asked, run=run.id, idempotency_key=key))
+    tx.commit(entry("action.started", offer.name, ctx, asked, run=run.id, idempotency_key=key))
     return document
 
 

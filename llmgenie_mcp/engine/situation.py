@@ -11,16 +11,20 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from llmgenie_mcp import plugins, redact
-from llmgenie_mcp.config import Settings
+from llmgenie_mcp.errors import UnknownName
 from llmgenie_mcp.expressions import UNKNOWN, Vocabulary
+from llmgenie_mcp.outcome import Actor, Document, Event
 from llmgenie_mcp.plugins import Move
+from llmgenie_mcp.policy import PolicyRequest, PolicySet
 from llmgenie_mcp.project import Project
-from llmgenie_mcp.records import Actor, Document, Event
 from llmgenie_mcp.storage import Storage, Transaction
-from llmgenie_mcp.workflow import Workflow
+
+if TYPE_CHECKING:
+    from llmgenie_mcp.config import Settings
+    from llmgenie_mcp.workflow import Workflow
 
 log = logging.getLogger(__name__)
 
@@ -131,7 +135,8 @@ class Situation:
     """One request, with everything that may be asked about it.
 
     Attributes:
-        project, settings: of the project.
+        project: where.
+        known_settings: the project's; None for a hook, which needs none. Read `settings`.
         reader: the documents.
         actor: who asks.
         session: the session's document, or None outside any session.
@@ -147,7 +152,7 @@ class Situation:
     """
 
     project: Project
-    settings: Settings
+    known_settings: Settings | None
     reader: Reader
     actor: Actor
     session: Document | None
@@ -164,6 +169,13 @@ class Situation:
     instance: Document | None = None
     judge: Callable[[Situation, str, Mapping[str, Any]], Any] | None = None
     _secrets: tuple[Any, list[str]] | None = field(default=None, init=False, repr=False)
+
+    @property
+    def settings(self) -> Settings:
+        """The project's settings."""
+        if self.known_settings is None:
+            raise RuntimeError("a hook decides without settings")
+        return self.known_settings
 
     @property
     def folder(self) -> Path:
@@ -191,7 +203,7 @@ class Situation:
                     return UNKNOWN
                 value = value[part]
             return value
-        signal = plugins.signals().get(root)
+        signal = plugins.signal_of(root)
         if signal is None:
             return UNKNOWN
         if signal.outside:
@@ -245,6 +257,35 @@ class Situation:
         return known
 
 
+def situation_in(
+    project: Project,
+    reader: Reader,
+    session: str | None,
+    actor: Actor,
+    world: World,
+    *,
+    settings: Settings | None,
+    workflows: Mapping[str, Workflow],
+    trusted: bool,
+    initial_mode: str,
+    judge: Callable[[Situation, str, Mapping[str, Any]], Any] | None = None,
+) -> Situation:
+    """What is known when `actor` asks something in `session`; the mode is the session's, else the project's.
+
+    Raises:
+        UnknownName: there is no such session.
+    """
+    document = None
+    if session is not None:
+        document = reader.get("sessions", session)
+        if document is None:
+            known = [d["id"] for status in ("active", "paused") for d in reader.all("sessions", {"status": status})]
+            raise UnknownName("session", session, known, hint="" if known else "Start one: run_action start_session.")
+    held = reader.get("instances", PROJECT_MODE)
+    mode = document["mode"] if document else held["state"] if held else initial_mode
+    return Situation(project, settings, reader, actor, document, mode, world, workflows, trusted, judge=judge)
+
+
 @dataclass(slots=True)
 class ActionContext:
     """What a running action gets.
@@ -281,6 +322,19 @@ class ActionContext:
         except Exception:
             log.exception("progress could not be told")
             self.report = None  # who does not listen is not told again; the work goes on
+
+
+def request_of(policies: PolicySet, situation: Situation) -> PolicyRequest:
+    """What the policies are asked about `situation`, with the facts that their rules mention."""
+    facts = situation.facts(policies.names(situation.action, situation.mode))
+    return PolicyRequest(
+        subject=facts.pop("subject"),
+        action=situation.action,
+        params=situation.params,
+        resource=facts.pop("resource"),
+        context=facts.pop("context"),
+        facts=facts,
+    )
 
 
 def vocabulary() -> Vocabulary:

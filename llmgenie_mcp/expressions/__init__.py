@@ -21,10 +21,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Annotated, Any, TypeAlias
-
-from pydantic import AfterValidator, Field
-from pydantic_core import PydanticCustomError
+from typing import Any, TypeAlias
 
 from llmgenie_mcp.errors import ExpressionError
 from llmgenie_mcp.expressions.evaluation import (
@@ -37,7 +34,7 @@ from llmgenie_mcp.expressions.evaluation import (
     negation,
     new_scope,
 )
-from llmgenie_mcp.expressions.grammar import MAX_SOURCE, Junction, Name, Node, Not, parse, walk
+from llmgenie_mcp.expressions.grammar import Junction, Name, Node, Not, parse, walk
 from llmgenie_mcp.expressions.values import SHOWN, UNKNOWN, Truth, Unknown, brief, show
 from llmgenie_mcp.expressions.vocabulary import (
     Problem,
@@ -54,8 +51,6 @@ __all__ = [
     "EvaluationError",
     "Explanation",
     "Expression",
-    "ExpressionSource",
-    "MessageSource",
     "Problem",
     "Truth",
     "Unknown",
@@ -275,24 +270,3 @@ def _join(node: Node, source: str, leaves: list[_Leaf]) -> tuple[Run, Branch]:
     leaf = _Leaf(text, node.start, compile_condition(node), values)
     leaves.append(leaf)
     return leaf.guarded, len(leaves) - 1
-
-
-def _check_with(read: Callable[[str], object]) -> Callable[[str], str]:
-    """A pydantic validator whose error keeps the offset, from which a loader finds line and column."""
-
-    def check(source: str) -> str:
-        try:
-            read(source)
-        except ExpressionError as error:
-            context = {"message": error.message, "offset": error.offset, "hint": error.hint}
-            raise PydanticCustomError("expression", "{message}", context) from None
-        return source
-
-    return check
-
-
-# Field types of models: the text of a condition, and a text with {dotted.names} in it.
-ExpressionSource: TypeAlias = Annotated[
-    str, AfterValidator(_check_with(Expression.parse)), Field(json_schema_extra={"maxLength": MAX_SOURCE})
-]
-MessageSource: TypeAlias = Annotated[str, AfterValidator(_check_with(message_names))]

@@ -1,0 +1,37 @@
+"""Lines of the meta-log, and events, as they are written. Light to import: the hook writes lines too."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+from llmgenie_mcp import redact
+from llmgenie_mcp.engine.situation import ActionContext, Situation
+from llmgenie_mcp.outcome import Document, Event, now
+
+
+def event(situation: Situation, type: str, subject: str | None, data: Mapping[str, Any]) -> Event:  # noqa: A002
+    """A new event of this project."""
+    return Event(type, f"llmgenie/{situation.project.name}", str(uuid.uuid4()), now(), subject, data)
+
+
+def entry(kind: str, name: str, ctx: ActionContext, params: Document, **more: Any) -> Document:
+    """The line of the meta-log for one act; secrets are taken out, and all but notes is cut to what a log needs."""
+    situation = ctx.situation
+    line: Document = {
+        "type": kind,
+        "actor": {"kind": situation.actor.kind, "id": situation.actor.id},
+        "session": (situation.session or {}).get("id"),
+        "mode": situation.mode,
+        "action": name,
+        "params": _kept(params),
+        "notes": redact.redact(ctx.notes),
+        "events": [{**redact.redact(made.to_dict()), "data": _kept(made.data)} for made in ctx.events],
+        **{name: _kept(value) for name, value in more.items()},
+    }
+    return {k: v for k, v in line.items() if v not in (None, [], {})}
+
+
+def _kept(value: Any) -> Any:
+    return redact.cut(redact.redact(value))

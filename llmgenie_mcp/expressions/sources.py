@@ -1,0 +1,33 @@
+"""Field types of models: the text of a condition, and a text with {dotted.names} in it. Apart, because they need pydantic."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, TypeAlias
+
+from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
+
+from llmgenie_mcp.errors import ExpressionError
+from llmgenie_mcp.expressions import Expression, message_names
+from llmgenie_mcp.expressions.grammar import MAX_SOURCE
+
+
+def _check_with(read: Callable[[str], object]) -> Callable[[str], str]:
+    """A pydantic validator whose error keeps the offset, from which a loader finds line and column."""
+
+    def check(source: str) -> str:
+        try:
+            read(source)
+        except ExpressionError as error:
+            context = {"message": error.message, "offset": error.offset, "hint": error.hint}
+            raise PydanticCustomError("expression", "{message}", context) from None
+        return source
+
+    return check
+
+
+ExpressionSource: TypeAlias = Annotated[
+    str, AfterValidator(_check_with(Expression.parse)), Field(json_schema_extra={"maxLength": MAX_SOURCE})
+]
+MessageSource: TypeAlias = Annotated[str, AfterValidator(_check_with(message_names))]
