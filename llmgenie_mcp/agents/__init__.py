@@ -99,8 +99,8 @@ def find(name: str) -> Agent:
     outside = {point.name: point for point in entry_points(group="llmgenie_mcp.agents")}
     if name not in outside:
         raise UnknownName("agent", name, [*names(), *outside])
-    found = outside[name].load()
-    return found
+    loaded: Agent = outside[name].load()
+    return loaded
 
 
 __all__ = ["Agent", "Probe", "Site", "find", "names"]
