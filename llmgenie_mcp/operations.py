@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 OPERATIONS: dict[str, str] = {
-    "git.push": "branch (the destination), remote, force, no_verify, delete",
+    "git.push": "branch (the destination), remote, force, no_verify, delete, commit (what is pushed, a full hash)",
     "git.push_tag": "tag, remote, force, delete, no_verify",
     "git.commit": "branch, no_verify, amend, message, secrets",
     "git.merge": "branch (the one merged into), source, no_verify",
@@ -35,8 +35,23 @@ its text could be about. `shell` is a command as a whole, beside the operations 
 READING = frozenset({"file.read"})
 """Operations that change nothing."""
 
-NOT_WORK = frozenset({"shell", "network", "opaque", "mcp.call", *READING})
-"""Operations that are open in a paused session too: looking around is no work."""
+ABOUT: dict[str, tuple[str, ...]] = {
+    "git.push": ("branch", "force", "delete"),
+    "git.push_tag": ("tag", "force", "delete"),
+    "git.merge": ("branch", "source"),
+    "git.reset": ("branch", "hard"),
+    "git.discard": ("what",),
+    "git.tag": ("tag", "delete"),
+    "network": ("url",),
+    "package.publish": ("version",),
+    "mcp.call": ("server", "tool"),
+    "restraint.lift": ("what",),
+    "opaque": ("command",),
+    "shell": ("command",),
+    **dict.fromkeys(("git.commit", "git.rebase", "git.branch_delete"), ("branch",)),
+    **dict.fromkeys(("file.read", "file.write", "file.delete"), ("path",)),
+}
+"""Name → the parameters that an approval of it is about."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,75 @@
+"""A shell command as the operations in it: `read_command("cd a && git push -f origin main")` is one `git.push`.
+
+The text is parsed and walked through as a shell would run it, with what it says about folders, variables, functions and
+texts that it passes on; nothing is run and no file is read but through `Surroundings`. What a part does is in the tables of
+the modules beside this one. What the walk cannot resolve never passes in silence: it is the operation `opaque`.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Protocol
+
+from llmgenie_mcp.operations import Operation
+from llmgenie_mcp.shell.call import Everything
+from llmgenie_mcp.shell.opaque import touches
+from llmgenie_mcp.shell.reader import LIMIT, Reader
+from llmgenie_mcp.shell.scope import Scope
+
+
+class Surroundings(Protocol):
+    """What the reader may ask about the place where a command would run."""
+
+    def alias(self, folder: str | None, name: str) -> str | None:
+        """The git alias `name` as configured in `folder`, which is as in `Operation.folder`; None: there is none."""
+
+    def script(self, path: str) -> str | None:
+        """The text of a script file that would be run, at most 64 KB; None: it cannot be read."""
+
+    def variable(self, name: str) -> str | None:
+        """An environment variable that is known, such as HOME, PWD, USER, TMPDIR; None: it is not."""
+
+
+class Nowhere:
+    """Surroundings that know nothing."""
+
+    def alias(self, folder: str | None, name: str) -> str | None:  # noqa: ARG002 - the protocol's names
+        """Nothing is known."""
+        return None
+
+    def script(self, path: str) -> str | None:  # noqa: ARG002
+        """Nothing is known."""
+        return None
+
+    def variable(self, name: str) -> str | None:  # noqa: ARG002
+        """Nothing is known."""
+        return None
+
+
+_UNREADABLE = re.compile("[\0\ud800-\udfff]")
+
+
+def read_command(command: str, surroundings: Surroundings | None = None) -> list[Operation]:
+    """The operations in a shell command, each once, in the order in which they would happen.
+
+    The names and parameters are those of `llmgenie_mcp.operations.OPERATIONS`; a flag that is not given is left out, and a
+    parameter that cannot be known is None. `[]` is a command that does nothing that policies speak of. Never raises.
+
+    Args:
+        command: the text, as it would be given to `sh -c`. Longer than `LIMIT` characters, it is opaque.
+        surroundings: what may be asked about the place; nothing by default.
+    """
+    reader = Reader(surroundings if surroundings is not None else Nowhere())
+    if _UNREADABLE.search(command):
+        reader.add_opaque(_UNREADABLE.sub("\ufffd", command), "not text")
+        command = _UNREADABLE.sub("", command)
+    try:
+        reader.read(command.replace("\r\n", "\n"), Scope())
+        reader.finish()
+    except (Everything, RecursionError) as error:
+        why = str(error) if isinstance(error, Everything) else "nested too deeply"
+        reader.add_opaque(command, why, [*touches(command), "anything"])
+    return list(reader.found.values())
+
+
+__all__ = ["LIMIT", "Nowhere", "Surroundings", "read_command"]

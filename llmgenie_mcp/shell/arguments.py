@@ -1,0 +1,111 @@
+"""Options and operands of a command line, after the conventions of getopt and of git's parse-options."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+
+UNKNOWN = "\ue000"
+"""Stands in a word for what cannot be known beforehand: a private character, so that words stay plain texts."""
+
+PATHS = UNKNOWN + "\ue010"
+"""Begins a word that stands for files of which only a pattern is known, such as what `find src -name '*.py'` prints."""
+
+
+@dataclass(slots=True)
+class Arguments:
+    """What was given.
+
+    Attributes:
+        options: (name with its dashes, value or "") in order; `-abc` is three.
+        operands: the rest; `after` of them stood behind `--`.
+    """
+
+    options: list[tuple[str, str]] = field(default_factory=list)
+    operands: list[str] = field(default_factory=list)
+    after: int = 0
+
+    def has(self, *names: str) -> bool:
+        """Whether one of the options was given; long ones may be cut short, as git and getopt_long let them."""
+        return any(_is(given, name) for given, _ in self.options for name in names)
+
+    def values(self, *names: str) -> list[str]:
+        """The values of those options, in order."""
+        return [value for given, value in self.options if any(_is(given, name) for name in names)]
+
+    def value(self, *names: str) -> str | None:
+        """The last of `values`; None when none was given."""
+        found = self.values(*names)
+        return found[-1] if found else None
+
+
+def _is(given: str, name: str) -> bool:
+    return given == name or (given[:2] == "--" and len(given) > 4 and name.startswith(given))
+
+
+@cache
+def _takers(text: str) -> tuple[frozenset[str], frozenset[str]]:
+    names = text.split()
+    return frozenset(n for n in names if n[:2] != "--"), frozenset(n for n in names if n[:2] == "--")
+
+
+def parse(words: Sequence[str], takes: str = "", *, first: bool = False, single: bool = False) -> Arguments:
+    """Sort `words` into options and operands.
+
+    Args:
+        words: without the command's name.
+        takes: names of options that take a value, separated by spaces.
+        first: end at the first operand, as commands do that run another one: it and what follows are operands.
+        single: long options begin with one dash, as those of find, openssl and java do.
+    """
+    short, long = _takers(takes)
+    found = Arguments()
+    at = 0
+    while at < len(words):
+        word = words[at]
+        at += 1
+        if word == "--":
+            found.after = len(words) - at
+            found.operands.extend(words[at:])
+            break
+        if word[:1] != "-" or word == "-":
+            found.operands.append(word)
+            if first:
+                found.operands.extend(words[at:])
+                break
+        elif word[:2] == "--":
+            name, equals, value = word.partition("=")
+            if not equals and any(_is(name, taker) for taker in long) and at < len(words):
+                value = words[at]
+                at += 1
+            found.options.append((name, value))
+        elif single or word in short:
+            taken = word in short and at < len(words)
+            found.options.append((word, words[at] if taken else ""))
+            at += taken
+        else:
+            at += _bundle(found, word, short, words[at : at + 1])
+    return found
+
+
+def _bundle(found: Arguments, word: str, short: frozenset[str], following: Sequence[str]) -> int:
+    """`-abc` and `-ovalue`; returns how many of the following words were taken as the value."""
+    for index in range(1, len(word)):
+        name = "-" + word[index]
+        if name in short:
+            attached = word[index + 1 :]
+            found.options.append((name, attached or (following[0] if following else "")))
+            return 0 if attached else len(following)
+        found.options.append((name, ""))
+    return 0
+
+
+def known(word: str) -> str | None:
+    """The word; None when a part of it cannot be known."""
+    return None if UNKNOWN in word else word
+
+
+def unknown(words: Iterable[str]) -> bool:
+    """Whether any of the words has a part that cannot be known."""
+    return any(UNKNOWN in word for word in words)

@@ -1,0 +1,193 @@
+"""Commands of the shell itself: where it is, what its variables are, what it prints."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Callable
+
+from llmgenie_mcp.shell.arguments import UNKNOWN, known, parse
+from llmgenie_mcp.shell.call import Call
+from llmgenie_mcp.shell.markers import is_marker
+from llmgenie_mcp.shell.scope import inside
+
+_ESCAPES = re.compile(r"\\(x[0-9A-Fa-f]{1,2}|0?[0-7]{1,3}|.)")
+_LETTERS = {"n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "e": "\x1b", "\\": "\\", "c": ""}
+_FORMATS = re.compile(r"%(?:%|[-+ 0#]*\d*(?:\.\d+)?([a-zA-Z]))")
+
+
+def _cd(call: Call) -> str:
+    arguments = parse(call.words)
+    scope = call.scope
+    target = arguments.operands[0] if arguments.operands else call.reader.surroundings.variable("HOME") or "~"
+    before = scope.folder
+    if target == "-":
+        scope.folder = scope.folders[-1] if scope.folders else None
+    else:
+        scope.folder = inside(scope.folder, target)
+    scope.folders.append(before)
+    return ""
+
+
+def _popd(call: Call) -> str:
+    scope = call.scope
+    scope.folder = scope.folders.pop() if scope.folders else None
+    return ""
+
+
+def _pwd(call: Call) -> str:
+    folder = call.scope.folder
+    if folder:
+        return folder + "\n"
+    return (call.reader.surroundings.variable("PWD") or UNKNOWN) + "\n" if folder == "" else UNKNOWN
+
+
+def _echo(call: Call) -> str:
+    words = list(call.words)
+    newline, escapes = "\n", False
+    while words and re.fullmatch(r"-[neE]+", words[0]):
+        flags = words.pop(0)
+        newline = "" if "n" in flags else newline
+        escapes = "e" in flags or (escapes and "E" not in flags)
+    text = " ".join(words)
+    return (_unescape(text) if escapes else text) + newline
+
+
+def _unescape(text: str) -> str:
+    return _ESCAPES.sub(_character, text)
+
+
+def _character(match: re.Match[str]) -> str:
+    code = match.group(1)
+    if code[0] == "x" and len(code) > 1:
+        return chr(int(code[1:], 16))
+    if code[0] in "01234567":
+        return chr(int(code, 8) & 0xFF)
+    return _LETTERS.get(code, "\\" + code)
+
+
+def _printf(call: Call) -> str:
+    words = list(call.words)
+    if words[:1] == ["-v"]:
+        call.scope.variables[words[1] if len(words) > 1 else ""] = UNKNOWN
+        return ""
+    if words[:1] == ["--"]:
+        words.pop(0)
+    if not words or UNKNOWN in words[0]:
+        return UNKNOWN
+    form, rest = _unescape(words[0]), words[1:]
+    found = ""
+    for _ in range(64):
+        taken = len(rest)
+        found += _FORMATS.sub(lambda match: _converted(match, rest), form)
+        if not rest or len(rest) == taken:
+            return found
+    return UNKNOWN
+
+
+def _converted(match: re.Match[str], rest: list[str]) -> str:
+    letter = match.group(1)
+    if letter is None:
+        return "%"
+    word = rest.pop(0) if rest else ""
+    return word if letter in "sd" else _unescape(word) if letter == "b" else UNKNOWN
+
+
+def _export(call: Call) -> str:
+    for word in call.words:
+        name, equals, value = word.partition("=")
+        if word.startswith("-") or not equals:
+            continue
+        if not call.scope.variables.get(name) or value:
+            call.scope.variables[name] = value
+        call.environment[name] = value
+    if call.environment:
+        call.assigned()
+    return ""
+
+
+def _unset(call: Call) -> str:
+    arguments = parse(call.words)
+    for name in arguments.operands:
+        if arguments.has("-f"):
+            call.scope.functions.pop(name, None)
+            continue
+        call.scope.variables[name] = ""
+        if is_marker(name) or UNKNOWN in name:
+            call.emit("restraint.lift", what=known(name))
+    return ""
+
+
+def _forget(call: Call) -> str:
+    """`read`, `mapfile`, `getopts`: what they assign cannot be known, or is what is piped in."""
+    for word in call.words:
+        if word.isidentifier():
+            call.scope.variables[word] = UNKNOWN
+    if call.name == "read" and len(names := [w for w in call.words if w.isidentifier()]) == 1 and call.stdin:
+        lines = call.stdin.splitlines()
+        if len(lines) == 1:
+            call.scope.variables[names[0]] = lines[0].strip()
+    return ""
+
+
+def _alias(call: Call) -> str:
+    for word in call.words:
+        name, equals, value = word.partition("=")
+        if equals:
+            call.scope.aliases[name] = value
+    return ""
+
+
+def _set(call: Call) -> str:
+    if "--" in call.words:
+        call.scope.arguments = call.words[call.words.index("--") + 1 :]
+    return ""
+
+
+def _shift(call: Call) -> str:
+    if call.scope.arguments:
+        call.scope.arguments = call.scope.arguments[1:]
+    return ""
+
+
+def _eval(call: Call) -> str:
+    text = " ".join(call.words)
+    return call.read(text)
+
+
+def _trap(call: Call) -> str:
+    arguments = parse(call.words)
+    if arguments.operands and not arguments.has("-p", "-l"):
+        call.read(arguments.operands[0])
+    return ""
+
+
+def _which(call: Call) -> str:
+    return (call.words[-1] if call.words else "") + "\n"
+
+
+def _test(call: Call) -> str:  # noqa: ARG001 - all handlers take a call
+    return ""
+
+
+def _words(text: str) -> list[str]:
+    try:
+        return shlex.split(text)
+    except ValueError:
+        return [UNKNOWN]
+
+
+def _basename(call: Call) -> str:
+    word = call.words[0] if call.words else ""
+    if call.name == "basename":
+        return word.rstrip("/").rsplit("/", 1)[-1].removesuffix(call.words[1] if len(call.words) > 1 else "") + "\n"
+    return (word.rstrip("/").rpartition("/")[0] or ("/" if word.startswith("/") else ".")) + "\n"
+
+
+HANDLERS: dict[str, Callable[[Call], str | None]] = {
+    "cd": _cd, "pushd": _cd, "chdir": _cd, "popd": _popd, "pwd": _pwd, "echo": _echo, "printf": _printf,
+    "export": _export, "declare": _export, "typeset": _export, "local": _export, "readonly": _export, "unset": _unset,
+    "read": _forget, "mapfile": _forget, "readarray": _forget, "getopts": _forget, "alias": _alias, "set": _set,
+    "shift": _shift, "eval": _eval, "trap": _trap, "which": _which, "test": _test, "[": _test, "true": _test, ":": _test,
+    "false": _test, "exit": _test, "return": _test, "basename": _basename, "dirname": _basename,
+}  # fmt: skip

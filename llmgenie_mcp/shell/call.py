@@ -1,0 +1,237 @@
+"""One simple command: its words, what it is given, and what a handler may do with it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from llmgenie_mcp.operations import Operation
+from llmgenie_mcp.shell import opaque
+from llmgenie_mcp.shell.arguments import UNKNOWN, known
+from llmgenie_mcp.shell.markers import is_marker
+from llmgenie_mcp.shell.scope import Scope, join
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from llmgenie_mcp.shell.reader import Reader
+
+ORDINARY = frozenset({
+    "EDITOR", "VISUAL", "GIT_EDITOR", "PAGER", "BROWSER", "PYTHON", "PYTHON3", "PY", "PIP", "NODE", "NPM", "CC",
+    "CXX", "LD", "AR", "MAKE", "CMAKE", "CARGO", "GO", "JAVA", "JAVACMD", "RUBY", "CHROME", "TERMINAL", "TEST_CMD",
+    "PYTEST",
+})  # fmt: skip
+"""Variables that by custom name a program of one kind."""
+_HOOK_SWITCHES = {"HUSKY": ("0", "false"), "LEFTHOOK": ("0", "false"), "HUSKY_SKIP_HOOKS": ("1", "true")}
+"""Variables by which hook runners are told to run no hooks (their documentation)."""
+_PROGRAMS = frozenset({
+    "GIT_EDITOR", "GIT_SEQUENCE_EDITOR", "EDITOR", "VISUAL", "PAGER", "GIT_PAGER", "GIT_SSH_COMMAND", "GIT_EXTERNAL_DIFF",
+})  # fmt: skip
+"""Variables whose value git and others run as a shell's text."""
+SETTINGS = UNKNOWN + "\ue011"
+"""The output of a program that prints settings for a shell, which people `eval`."""
+_PRINTS_SETTINGS: dict[str, tuple[str, ...]] = {
+    "ssh-agent": (), "dircolors": (), "lesspipe": (), "keychain": (),
+    "register-python-argcomplete": (), "resize": (), "tset": (), "brew": ("shellenv",), "direnv": ("hook", "export"),
+    "pyenv": ("init", "virtualenv-init"), "rbenv": ("init",), "nodenv": ("init",), "goenv": ("init",),
+    "jenv": ("init",), "starship": ("init",), "zoxide": ("init",), "atuin": ("init",), "fnm": ("env",),
+    "mise": ("activate", "env", "hook-env"), "opam": ("env",), "docker-machine": ("env",), "fzf": ("--bash", "--zsh"),
+    "minikube": ("docker-env",), "luarocks": ("path",), "conda": ("shell.bash", "shell.zsh", "shell.posix"),
+    "kubectl": ("completion",), "thefuck": ("--alias",), "gh": ("completion",), "rustup": ("completions",),
+    "pip": ("completion",), "npm": ("completion",),
+}  # fmt: skip
+
+
+def prints_settings(name: str, words: Sequence[str]) -> bool:
+    """Whether the command prints nothing but settings for a shell (the programs' own documentation)."""
+    verbs = _PRINTS_SETTINGS.get(name)
+    return verbs is not None and (not verbs or any(word in verbs for word in words[:2]))
+
+
+class Everything(Exception):
+    """The text as a whole cannot be read; the message says why."""
+
+
+class Call:
+    """A command about to run.
+
+    Attributes:
+        name: the program without folder and `.exe`, in lower case, as some file systems take it.
+        words: its arguments, which may hold `UNKNOWN`.
+        text: how it is written, for messages.
+        stdin: what is known of its standard input; "" where nothing is given.
+        environment: assignments that stand before it.
+    """
+
+    __slots__ = ("environment", "name", "reader", "scope", "stdin", "text", "word", "words")
+
+    def __init__(
+        self,
+        word: str,
+        words: list[str],
+        text: str,
+        stdin: str,
+        scope: Scope,
+        reader: Reader,
+        environment: dict[str, str],
+    ) -> None:
+        self.word = word
+        self.name = word.rsplit("/", 1)[-1].lower().removesuffix(".exe").removesuffix(".cmd")
+        self.words = words
+        self.text = text
+        self.stdin = stdin
+        self.scope = scope
+        self.reader = reader
+        self.environment = environment
+
+    def run(self) -> str:
+        """Hand the command to the handler of its name; returns what is known of its output."""
+        from llmgenie_mcp.shell.commands import HANDLERS
+
+        if self.environment:
+            self.assigned()
+        if UNKNOWN in self.name or (any(c in self.name for c in "*?[") and self.name not in ("[", "[[")):
+            return self._not_known()
+        if prints_settings(self.name, self.words):
+            return SETTINGS
+        handler = HANDLERS.get(self.name)
+        if handler is not None:
+            found = handler(self)
+            return UNKNOWN if found is None else found
+        return self._program()
+
+    def _program(self) -> str:
+        if "/" in self.word:
+            path = join(self.scope.folder, self.word)
+            if path in self.scope.texts:
+                return self.script_file(self.word, self.words)
+            if self.name.endswith((".sh", ".bash")) and path and (text := self.reader.surroundings.script(path)):
+                return self.read_apart(text, self.words)
+        elif other := opaque.other_shell(self.word):
+            self.opaque(f"{other} command", opaque.touches_of_code(self.text))
+        return UNKNOWN
+
+    def _not_known(self) -> str:
+        rest = " ".join([self.name, *self.words]).replace(UNKNOWN, " ")
+        written = self.text.split(None, 1)[0].strip("\"'${}") if self.text else ""
+        if written in ORDINARY:
+            self.opaque("the program is named by a variable", opaque.touches(rest))
+        elif rest.strip():
+            self.opaque("the command's name cannot be known", opaque.touches(rest))
+        else:
+            self.opaque("nothing of the command can be known", ["anything"])
+        return UNKNOWN
+
+    def assigned(self) -> None:
+        """What setting variables does by itself: lifting restraints, or naming programs that will run."""
+        for name, value in self.environment.items():
+            if (is_marker(name) and value == "") or name.startswith("LLMGENIE_"):
+                self.emit("restraint.lift", what=name)
+            elif name.startswith("GIT_CONFIG_") and "core.hookspath" in value.lower():
+                self.emit("restraint.lift", what="core.hooksPath")
+            elif name in _PROGRAMS and (" " in value or "/" in value):
+                self.read_apart(value, [])
+
+    @property
+    def hooks_off(self) -> bool:
+        """Whether a variable tells the hook runners to do nothing."""
+        return any(str(self.variable(name)).lower() in values for name, values in _HOOK_SWITCHES.items())
+
+    def variable(self, name: str) -> str | None:
+        """A variable as this command sees it, as far as the text says."""
+        found = self.environment.get(name, self.scope.variables.get(name))
+        return found if isinstance(found, str) else None
+
+    def emit(self, name: str, *, folder: str | None = "", **params: object) -> None:
+        """Report an operation; flags that are False are left out."""
+        kept = {key: value for key, value in params.items() if value is not False}
+        self.reader.add(Operation(name, kept, self.shown, folder))
+
+    @property
+    def shown(self) -> str:
+        return self.text if len(self.text) <= opaque.SHOWN else self.text[: opaque.SHOWN - 1] + "…"
+
+    def opaque(self, why: str, touched: Sequence[str] | None = None, text: str | None = None) -> None:
+        """Report that this command, or `text`, cannot be read."""
+        self.reader.add_opaque(self.text if text is None else text, why, touched)
+
+    def path(self, word: str) -> str | None:
+        """A file as seen from where the whole text starts."""
+        return join(self.scope.folder, word)
+
+    def files(self, operation: str, words: Iterable[str]) -> None:
+        """Report `operation` for each of the files; `-` is standard input or output."""
+        for word in words:
+            if word not in ("-", ""):
+                path = self.path(word)
+                if path is None and operation == "file.read" and known(word):
+                    path = word  # the folder is not known, the name is
+                self.reader.file(operation, path, self.shown)
+
+    def delegate(self, words: Sequence[str], environment: dict[str, str] | None = None) -> str:
+        """Run other words in this command's place, as `sudo` does."""
+        if not words:
+            return ""
+        return self.reader.program(list(words), self.text, self.stdin, self.scope, environment or self.environment)
+
+    def read(self, text: str, arguments: Sequence[str] | None = None) -> str:
+        """Read a text in this very shell, as `eval` does."""
+        if text == SETTINGS:
+            self.opaque("settings that a program prints", [])
+            return ""
+        if not text.replace(UNKNOWN, "").strip():
+            if UNKNOWN in text:
+                self.opaque("runs a text that cannot be known", ["anything"])
+            return ""
+        outside = self.scope.arguments
+        if arguments is not None:
+            self.scope.arguments = list(arguments)
+        found = self.reader.read(text, self.scope, self.stdin)
+        self.scope.arguments = outside
+        return found
+
+    def read_apart(self, text: str, arguments: Sequence[str] | None) -> str:
+        """Read a text in a shell of its own, as `sh -c` does; aliases and functions stay behind."""
+        inner = self.scope.copy()
+        inner.aliases, inner.functions = {}, {}
+        inner.arguments = None if arguments is None else list(arguments)
+        return self.with_scope(inner).read(text)
+
+    def with_scope(self, scope: Scope) -> Call:
+        """This call as another shell sees it."""
+        return Call(self.word, self.words, self.text, self.stdin, scope, self.reader, self.environment)
+
+    def script_text(self, word: str) -> str | None:
+        """The text of a script file: what the command itself wrote there, or what the surroundings know."""
+        path = self.path(word)
+        if path is None:
+            return None
+        if path in self.scope.texts:
+            return self.scope.texts[path]
+        return self.reader.surroundings.script(path)
+
+    def script_file(self, word: str, arguments: Sequence[str], *, here: bool = False) -> str:
+        """Read a script file, in this shell (`here`) or in one of its own; opaque where its text is not known."""
+        text = self.script_text(word)
+        if text is None:
+            shown = word.replace(UNKNOWN, "…")
+            self.opaque(f"the script {shown} cannot be read", _touches_of_script(word))
+            return UNKNOWN
+        return self.read(text, arguments or None) if here else self.read_apart(text, arguments)
+
+
+_EVERYDAY = (
+    ".bashrc", ".bash_profile", ".profile", ".zshrc", ".zshenv", ".zprofile", "activate", "nvm.sh", "env.sh",
+    "conda.sh", "asdf.sh", "sdkman-init.sh", "setup.bash", "cargo/env", "bash_completion", "activate.fish",
+    "setenv.sh", "rvm", ".envrc", "emsdk_env.sh", "environment", ".env", "export.sh", "oe-init-build-env",
+    "profile.d/nix.sh", "environment-setup",
+)  # fmt: skip
+"""Scripts that people source to set variables; that they cannot be read is no reason to ask."""
+
+
+def _touches_of_script(word: str) -> list[str]:
+    if word.endswith(_EVERYDAY):
+        return ["secrets"] if word.endswith((".env", ".envrc")) else []
+    return ["anything"]
+
+
+__all__ = ["Call", "Everything"]

@@ -1,0 +1,40 @@
+"""The table of all commands that are more than ordinary programs: name → handler."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from llmgenie_mcp.shell import (
+    builtins,
+    finding,
+    foreign,
+    git,
+    hosting,
+    interpreters,
+    network,
+    publish,
+    reading,
+    restraint,
+    wrappers,
+    writing,
+)  # fmt: skip
+from llmgenie_mcp.shell.call import Call
+
+Handler = Callable[[Call], "str | None"]
+"""Reports what the call does; returns what is known of its output, None for nothing."""
+
+HANDLERS: dict[str, Handler] = {
+    **reading.HANDLERS,
+    **writing.HANDLERS,
+    **finding.HANDLERS,
+    **network.HANDLERS,
+    **hosting.HANDLERS,
+    **publish.HANDLERS,
+    **foreign.HANDLERS,
+    **interpreters.HANDLERS,
+    **wrappers.HANDLERS,
+    **builtins.HANDLERS,
+    **restraint.HANDLERS,
+    **git.HANDLERS,
+}
+"""Where two modules know a name, the later one takes it: npm runs commands before it publishes."""

@@ -1,0 +1,180 @@
+"""git: its global options, configuration and aliases; what its subcommands do is in the modules beside this one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+
+from llmgenie_mcp.shell.arguments import UNKNOWN, known, parse, unknown
+from llmgenie_mcp.shell.call import Call
+from llmgenie_mcp.shell.scope import inside
+
+_GLOBAL = "-C -c --git-dir --work-tree --namespace --super-prefix --config-env --attr-source --exec-path-with-value"
+_CODE_KEYS = re.compile(
+    r"core\.(editor|pager|sshcommand|askpass|fsmonitor|gitproxy)|sequence\.editor|pager\.\w+|diff\.external|(diff|merge)tool\..*\.cmd|merge\..*\.driver"
+    r"|(diff|filter)\..*\.(command|textconv|clean|smudge|process)|credential\.helper|gpg\.program|remote\..*\.(uploadpack|receivepack)|interactive\.difffilter|trailer\..*\.cmd"
+)
+"""Settings whose value git runs (git-config(1))."""
+_TARGET_KEYS = re.compile(
+    r"remote\..*\.(push|mirror|pushurl)|push\.default|branch\..*\.(merge|remote|pushremote)|remote\.pushdefault|url\..*\.(pushinsteadof|insteadof)"
+)
+"""Settings that decide where a push goes."""
+_HOOK_KEYS = re.compile(r"core\.hookspath|include\.path|includeif\..*\.path|init\.templatedir")
+"""Settings by which hooks are left out, or that bring in others that could."""
+
+
+class Git:
+    """One git command: its subcommand, where it acts, and what is set for it."""
+
+    __slots__ = ("call", "folder", "settings", "verb", "words")
+
+    def __init__(self, call: Call) -> None:
+        self.call = call
+        self.settings: dict[str, str] = {}
+        arguments = parse(call.words, _GLOBAL, first=True)
+        folder = call.scope.folder
+        for name, value in arguments.options:
+            if name == "-C":
+                folder = inside(folder, value)
+            elif name == "-c":
+                key, _, text = value.partition("=")
+                self.settings[key.lower() if not key.lower().startswith("alias.") else key] = text
+        tree = arguments.value("--work-tree") or call.variable("GIT_WORK_TREE")
+        place = arguments.value("--git-dir") or call.variable("GIT_DIR")
+        if place is not None:
+            folder = inside(folder, re.sub(r"(^|/)\.git/?$", r"\1", place) or ".")
+        elif tree is not None:
+            folder = inside(folder, tree)
+        self.folder = folder
+        self.verb = arguments.operands[0] if arguments.operands else ""
+        self.words = arguments.operands[1:]
+
+    @property
+    def branch(self) -> str | None:
+        """The branch it is on: what the text switched to, else "" for the current one."""
+        return self.call.scope.branches.get(self.folder, "")
+
+    def switched(self, branch: str | None) -> None:
+        """Remember that the text switched to `branch`."""
+        self.call.scope.branches[self.folder] = branch
+
+    def emit(self, name: str, **params: object) -> None:
+        """Report an operation in the folder where this command acts."""
+        self.call.emit(name, folder=self.folder, **params)
+
+    def files(self, operation: str, words: Sequence[str]) -> None:
+        """Report files, which are named from the folder where this command acts."""
+        scope = self.call.scope.copy()
+        scope.folder = self.folder
+        self.call.with_scope(scope).files(operation, words)
+
+
+def branch_name(ref: str) -> str | None:
+    """The branch that a full or short reference names; None when it cannot be known."""
+    return known(re.sub(r"^(refs/)?heads/", "", ref))
+
+
+def _git(call: Call) -> str | None:
+    git = Git(call)
+    _settings(git)
+    if UNKNOWN in git.verb:
+        call.opaque("the git command cannot be known", ["git"])
+        return None
+    own = git.settings.get(f"alias.{git.verb}")
+    if own is not None:
+        return _alias(git, own)
+    from llmgenie_mcp.shell.git_commands import HARMLESS, VERBS
+
+    handler = VERBS.get(git.verb)
+    if handler is not None:
+        return handler(git)
+    if git.verb in HARMLESS or not git.verb:
+        return None
+    configured = call.reader.surroundings.alias(git.folder, git.verb)
+    if configured is not None:
+        return _alias(git, configured)
+    call.opaque(f"git {git.verb} is not a command of git", ["git"])
+    return None
+
+
+def _settings(git: Git) -> None:
+    for key, value in git.settings.items():
+        low = key.lower()
+        if low == "core.hookspath" or _HOOK_KEYS.fullmatch(low):
+            git.call.emit("restraint.lift", what="core.hooksPath" if low == "core.hookspath" else low)
+        elif _CODE_KEYS.fullmatch(low) and value:
+            git.call.read_apart(value.removeprefix("!"), [])
+    if UNKNOWN in " ".join(git.settings):
+        git.call.emit("restraint.lift", what=None)
+
+
+def _alias(git: Git, text: str) -> str | None:
+    call = git.call
+    if text.startswith("!"):
+        scope = call.scope.copy()
+        scope.folder = git.folder
+        rest = " ".join("'" + word.replace("'", "'\\''") + "'" for word in git.words)
+        return call.with_scope(scope).read_apart(f"{text[1:]} {rest}", git.words)
+    if call.reader.depth > 8:
+        call.opaque("aliases of git that go on and on", ["git"])
+        return None
+    before = call.words[: len(call.words) - len(git.words) - 1]
+    import shlex
+
+    try:
+        words = shlex.split(text)
+    except ValueError:
+        words = [UNKNOWN]
+    shown = [word for word in before if not word.startswith(f"alias.{git.verb}=")]
+    shown = [
+        word
+        for i, word in enumerate(shown)
+        if not (word == "-c" and (i + 1 == len(shown) or shown[i + 1].startswith("-")))
+    ]
+    return call.delegate(["git", *shown, *words, *git.words])
+
+
+def config(git: Git) -> str | None:
+    """`git config`: only settings that decide about hooks, programs and destinations matter."""
+    takes = "-f --file --blob --type --default --value --comment -t"
+    arguments = parse(git.words, takes)
+    words = list(arguments.operands)
+    place = _config_file(arguments.has("--global"), arguments.has("--system"), arguments.value("-f", "--file"))
+    if arguments.has("-e", "--edit") or words[:1] == ["edit"]:
+        git.files("file.write", [place])
+        return None
+    removing = arguments.has("--unset", "--unset-all", "--remove-section", "--rename-section") or words[:1] in (
+        ["unset"],
+        ["remove-section"],
+        ["rename-section"],
+    )
+    if words[:1] in (["set"], ["unset"], ["get"], ["list"], ["remove-section"], ["rename-section"]):
+        verb = words.pop(0)
+        if verb in ("get", "list"):
+            return None
+    reading = arguments.has("--get", "--get-all", "--get-regexp", "-l", "--list", "--get-urlmatch")
+    if reading or not words or (len(words) < 2 and not removing):
+        return None
+    key = words[0].lower()
+    if key == "core.hookspath" or (removing and key == "core"):
+        git.emit("restraint.lift", what="core.hooksPath")
+    elif UNKNOWN in key:
+        git.emit("restraint.lift", what=None)
+    elif key.startswith("alias.") or any(keys.fullmatch(key) for keys in (_CODE_KEYS, _TARGET_KEYS, _HOOK_KEYS)):
+        git.files("file.write", [place])
+    return None
+
+
+def _config_file(everywhere: bool, system: bool, named: str | None) -> str:
+    return named or ("~/.gitconfig" if everywhere else "/etc/gitconfig" if system else ".git/config")
+
+
+def redirected(git: Git) -> bool:
+    """Whether settings given with `-c` decide where a push goes."""
+    return any(_TARGET_KEYS.fullmatch(key.lower()) for key in git.settings) or unknown(git.settings)
+
+
+HANDLERS: dict[str, Callable[[Call], str | None]] = {
+    "git": _git,
+    "jj": lambda call: call.opaque("jj is not read") if call.words[:1] == ["git"] else None,
+}

@@ -1,0 +1,167 @@
+"""Commands of git that switch, move, make and remove branches and tags."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from llmgenie_mcp.shell.arguments import UNKNOWN, known, parse
+from llmgenie_mcp.shell.git import Git, branch_name
+
+_PATH = re.compile(
+    r"\.{1,2}|\.{1,2}/.*|.*/|:/?.*|(?:.*/)?[^/]*\.[A-Za-z]\w{0,9}|.*[*?].*|(?:.*/)?(?:Makefile|Dockerfile|LICENSE|README|justfile|Justfile|Gemfile)"
+)
+"""What names a file rather than a branch, where git takes either."""
+
+
+def _checkout(git: Git) -> str | None:
+    arguments = parse(git.words, "-b -B --orphan --conflict --pathspec-from-file -t --recurse-submodules-with")
+    for option in ("-b", "-B", "--orphan"):
+        name = arguments.value(option)
+        if name is not None:
+            if option == "-B":
+                git.emit("git.reset", branch=branch_name(name))
+            git.switched(branch_name(name))
+            return None
+    words = arguments.operands
+    paths = words[len(words) - arguments.after :] if arguments.after else []
+    before = words[: len(words) - len(paths)]
+    if not paths and before and (len(before) > 1 or _PATH.fullmatch(before[0])):
+        paths = before if _PATH.fullmatch(before[0]) else before[1:]
+        before = []
+    if arguments.has("-f", "--force") and not paths:
+        git.files("file.write", ["."])
+    git.files("file.write", paths)
+    if before and not paths:
+        git.switched(_destination(before[0]))
+    return None
+
+
+def _destination(word: str) -> str | None:
+    return None if word == "-" or word.startswith("@{-") else branch_name(word)
+
+
+def _switch(git: Git) -> str | None:
+    arguments = parse(git.words, "-c -C --create --force-create --orphan --conflict")
+    forced = arguments.value("-C", "--force-create")
+    if forced is not None:
+        git.emit("git.reset", branch=branch_name(forced))
+    if arguments.has("-f", "--force", "--discard-changes"):
+        git.files("file.write", ["."])
+    name = forced or arguments.value("-c", "--create", "--orphan")
+    words = arguments.operands
+    if name is not None:
+        git.switched(branch_name(name))
+    elif words:
+        git.switched(_destination(words[0]))
+    return None
+
+
+def _branch(git: Git) -> str | None:
+    arguments = parse(git.words, "-u --set-upstream-to --sort --points-at --format --abbrev")
+    words = arguments.operands
+    if arguments.has("-d", "-D", "--delete"):
+        for word in [] if arguments.has("-r", "--remotes") else words:
+            git.emit("git.branch_delete", branch=branch_name(word))
+    elif arguments.has("-m", "-M", "--move") and words:
+        git.emit("git.branch_delete", branch=branch_name(words[0]) if len(words) > 1 else git.branch)
+        git.emit("git.reset", branch=branch_name(words[-1]))
+        if len(words) == 1:
+            git.switched(branch_name(words[0]))
+    elif (arguments.has("-f", "--force", "-C") or (arguments.has("-c", "--copy") and arguments.has("-f"))) and words:
+        git.emit("git.reset", branch=branch_name(words[-1] if arguments.has("-C") else words[0]))
+    if arguments.has("--show-current"):
+        return ("HEAD" if git.branch == "" else git.branch or UNKNOWN) + "\n"
+    return None
+
+
+def _rev_parse(git: Git) -> str | None:
+    """`git rev-parse --abbrev-ref HEAD` prints the branch; `HEAD` is what stands for it wherever it is pushed to."""
+    if ("--abbrev-ref" in git.words or "--symbolic-full-name" in git.words) and git.words[-1] in ("HEAD", "@"):
+        return ("HEAD" if git.branch == "" else git.branch or UNKNOWN) + "\n"
+    return None
+
+
+_TAG = """-m -F -u --message --file --local-user --sort --format --contains --no-contains --points-at --merged --cleanup
+    --trailer"""
+_TAG_LISTS = (
+    "-l",
+    "--list",
+    "-n",
+    "-v",
+    "--verify",
+    "--contains",
+    "--no-contains",
+    "--points-at",
+    "--merged",
+    "--sort",
+)
+
+
+def _tag(git: Git) -> str | None:
+    arguments = parse(git.words, _TAG)
+    words = arguments.operands
+    if arguments.has(*_TAG_LISTS) or not words:
+        return None
+    if arguments.has("-d", "--delete"):
+        for word in words:
+            git.emit("git.tag", tag=known(word), delete=True)
+        return None
+    git.emit("git.tag", tag=known(words[0]), force=arguments.has("-f", "--force"))
+    return None
+
+
+def _update_ref(git: Git) -> str | None:
+    arguments = parse(git.words, "-m")
+    words = arguments.operands
+    if arguments.has("--stdin"):
+        git.emit("git.reset", branch=None)
+    elif words:
+        ref = words[0]
+        if ref.startswith("refs/tags/"):
+            git.emit("git.tag", tag=known(ref.removeprefix("refs/tags/")), delete=arguments.has("-d"), force=True)
+        elif not ref.startswith(("refs/remotes/", "refs/notes/", "refs/stash")):
+            branch = git.branch if ref in ("HEAD", "@") else branch_name(ref)
+            git.emit("git.branch_delete" if arguments.has("-d") else "git.reset", branch=branch)
+    return None
+
+
+def _symbolic_ref(git: Git) -> str | None:
+    arguments = parse(git.words, "-m")
+    words = arguments.operands
+    if len(words) == 2:
+        git.emit("git.reset", branch=branch_name(words[1] if words[0] == "HEAD" else words[0]))
+        if words[0] == "HEAD":
+            git.switched(branch_name(words[1]))
+    elif words == ["HEAD"] and not arguments.has("-d", "--delete"):
+        return ("HEAD" if git.branch == "" else git.branch or UNKNOWN) + "\n"
+    return None
+
+
+def _unknown_branch(git: Git) -> str | None:
+    git.emit("git.reset", branch=None)
+    return None
+
+
+def _worktree(git: Git) -> str | None:
+    arguments = parse(git.words, "-b -B --reason --orphan")
+    verb, rest = (arguments.operands or [""])[0], arguments.operands[1:]
+    if verb == "add":
+        if (name := arguments.value("-B")) is not None:
+            git.emit("git.reset", branch=branch_name(name))
+        from llmgenie_mcp.shell.scope import inside
+
+        if rest:
+            branch = arguments.value("-b", "-B") or (
+                rest[1] if len(rest) > 1 else rest[0].rstrip("/").rsplit("/", 1)[-1]
+            )
+            git.call.scope.branches[inside(git.folder, rest[0])] = branch_name(branch)
+    elif verb == "remove":
+        git.files("file.delete", rest)
+    return None
+
+
+VERBS: dict[str, Callable[[Git], str | None]] = {
+    "checkout": _checkout, "switch": _switch, "branch": _branch, "tag": _tag, "update-ref": _update_ref, "rev-parse": _rev_parse,
+    "symbolic-ref": _symbolic_ref, "fast-import": _unknown_branch, "replace": _unknown_branch, "worktree": _worktree,
+}  # fmt: skip

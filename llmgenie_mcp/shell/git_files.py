@@ -1,0 +1,110 @@
+"""Commands of git that change files, show them, or run commands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from llmgenie_mcp.shell.arguments import PATHS, parse
+from llmgenie_mcp.shell.git import Git
+
+
+def _restore(git: Git) -> str | None:
+    arguments = parse(git.words, "-s --source --conflict --pathspec-from-file")
+    if arguments.has("-S", "--staged") and not arguments.has("-W", "--worktree"):
+        return None
+    git.files("file.write", arguments.operands)
+    return None
+
+
+def _remove(git: Git) -> str | None:
+    arguments = parse(git.words, "--pathspec-from-file")
+    if not arguments.has("--cached", "-n", "--dry-run"):
+        git.files("file.delete", arguments.operands)
+    return None
+
+
+def _move(git: Git) -> str | None:
+    arguments = parse(git.words)
+    if arguments.has("-n", "--dry-run"):
+        return None
+    words = arguments.operands
+    git.files("file.write", words[:-1])
+    if len(words) > 2 or (words and words[-1].endswith("/")):
+        git.files(
+            "file.write", [f"{words[-1].rstrip('/')}/{word.rstrip('/').rsplit('/', 1)[-1]}" for word in words[:-1]]
+        )
+    else:
+        git.files("file.write", words[-1:])
+    return None
+
+
+def _clean(git: Git) -> str | None:
+    arguments = parse(git.words, "-e --exclude")
+    forced = arguments.has("-f", "--force") or git.settings.get("clean.requireforce", "").lower() == "false"
+    if forced and not arguments.has("-n", "--dry-run"):
+        git.files("file.delete", arguments.operands or ["."])
+    return None
+
+
+def _show(git: Git) -> str | None:
+    """`REVISION:path` is a file as it was."""
+    for word in parse(git.words, "-n --format").operands:
+        revision, colon, path = word.partition(":")
+        if colon and path and revision:
+            git.files("file.read", [path])
+    return None
+
+
+def _apply(git: Git) -> str | None:
+    arguments = parse(git.words, "-p -C --directory --exclude --include --whitespace")
+    if not arguments.has("--check", "--stat", "--numstat", "--summary", "--cached"):
+        git.files("file.read", arguments.operands)
+        git.files("file.write", [arguments.value("--directory") or "."])
+    return None
+
+
+def _checkout_index(git: Git) -> str | None:
+    arguments = parse(git.words, "--prefix --stage")
+    git.files("file.write", ["."] if arguments.has("-a", "--all") else arguments.operands)
+    return None
+
+
+def _listed(git: Git) -> str | None:
+    """What names files of the repository, for `xargs` and loops."""
+    arguments = parse(git.words, "-x -X --exclude --exclude-from --diff-filter -S -G")
+    if git.verb == "ls-files":
+        words = [word for word in arguments.operands if " " not in word] or ["."]
+        return " ".join(PATHS + word for word in words) + "\n"
+    return PATHS + ".\n" if arguments.has("--name-only", "--files-with-matches") or "-l" in git.words else None
+
+
+def _bisect(git: Git) -> str | None:
+    if git.words[:1] == ["run"]:
+        git.call.delegate(git.words[1:])
+    return None
+
+
+def _foreach(git: Git) -> str | None:
+    words = [word for word in git.words if word not in ("--recursive", "-q", "--quiet")]
+    if words[:1] == ["foreach"]:
+        scope = git.call.scope.copy()
+        scope.folder = None
+        call = git.call.with_scope(scope)
+        if len(words) == 2:
+            call.read_apart(words[1], [])
+        else:
+            call.delegate(words[1:])
+    return None
+
+
+def _credential(git: Git) -> str | None:
+    if git.words[:1] in (["fill"], ["get"]):
+        git.files("file.read", ["~/.git-credentials"])
+    return None
+
+
+VERBS: dict[str, Callable[[Git], str | None]] = {
+    "restore": _restore, "rm": _remove, "mv": _move, "clean": _clean, "show": _show, "cat-file": _show, "apply": _apply,
+    "checkout-index": _checkout_index, "ls-files": _listed, "diff": _listed, "grep": _listed, "bisect": _bisect,
+    "submodule": _foreach, "credential": _credential,
+}  # fmt: skip

@@ -1,0 +1,116 @@
+"""What a push sends where: git-push(1), refspecs and all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from llmgenie_mcp.shell.arguments import UNKNOWN, Arguments, known, parse
+from llmgenie_mcp.shell.git import Git, branch_name, redirected
+
+_TAKES = "-o --push-option --repo --receive-pack --exec --recurse-submodules"
+_FORCE = ("-f", "--force", "--force-with-lease", "--force-if-includes")
+
+
+def push(git: Git) -> str | None:
+    """One operation for each destination; see `llmgenie_mcp.operations` for what "" and None say."""
+    arguments = parse(git.words, _TAKES)
+    if arguments.has("-n", "--dry-run") and not arguments.has("--no-dry-run"):
+        return None
+    operands = arguments.operands
+    remote = operands[0] if operands else arguments.value("--repo") or ""
+    send(git, arguments, known(remote), operands[1:])
+    return None
+
+
+def send(git: Git, arguments: Arguments, remote: str | None, refspecs: Sequence[str]) -> None:
+    """Report what is sent to `remote`."""
+    flags: dict[str, object] = {
+        "force": any(name in _FORCE or (name.startswith("--forc")) for name, _ in arguments.options),
+        "no_verify": arguments.has("--no-verify") or git.call.hooks_off,
+        "delete": arguments.has("-d", "--delete"),
+    }
+    if arguments.has("--all", "--branches", "--mirror"):
+        if arguments.has("--mirror"):
+            flags = {**flags, "force": True}
+        git.emit("git.push", branch=None, remote=remote, unresolved="all", **flags)
+        return
+    if arguments.has("--tags", "--follow-tags"):
+        git.emit("git.push_tag", tag=None, remote=remote, **flags)
+    if not refspecs and not (arguments.has("--tags") and git.call.scope.branches.get(git.folder) is None):
+        _default(git, remote, flags)
+    elif not refspecs and arguments.has("--tags"):
+        return
+    tags = False
+    for refspec in refspecs:
+        if refspec == "tag":
+            tags = True
+        elif tags:
+            git.emit("git.push_tag", tag=known(refspec), remote=remote, **flags)
+            tags = False
+        else:
+            _refspec(git, remote, refspec, flags)
+
+
+def _default(git: Git, remote: str | None, flags: dict[str, object]) -> None:
+    if redirected(git):
+        git.emit("git.push", branch=None, remote=remote, **flags)
+    elif git.branch == "":
+        git.emit("git.push", branch="", remote=remote, unresolved="default", **flags)
+    else:
+        git.emit("git.push", branch=git.branch, remote=remote, **flags)
+
+
+def _refspec(git: Git, remote: str | None, refspec: str, flags: dict[str, object]) -> None:
+    forced = refspec.startswith("+")
+    if forced:
+        flags = {**flags, "force": True}
+    source, colon, target = refspec.removeprefix("+").partition(":")
+    if colon and not source and target:
+        flags = {**flags, "delete": True}
+    target = target if colon else source
+    if colon and not target:
+        target = source if source else UNKNOWN
+    if "*" in target or refspec in (":", "+:"):
+        git.emit("git.push", branch=None, remote=remote, unresolved="all", **flags)
+    elif target in ("HEAD", "@") and git.branch == "":
+        git.emit("git.push", branch="", remote=remote, unresolved="HEAD", **flags)
+    elif target in ("HEAD", "@"):
+        git.emit("git.push", branch=git.branch, remote=remote, **flags)
+    elif target.startswith(("refs/tags/", "tags/")):
+        git.emit("git.push_tag", tag=known(target.rpartition("tags/")[2]), remote=remote, **flags)
+    elif not target.startswith("refs/notes/"):
+        git.emit("git.push", branch=branch_name(target), remote=remote, **flags)
+
+
+def _send_pack(git: Git) -> str | None:
+    arguments = parse(git.words, "--receive-pack --exec --remote")
+    send(
+        git,
+        arguments,
+        known(arguments.operands[0]) if arguments.operands else None,
+        arguments.operands[1:] or [UNKNOWN],
+    )
+    return None
+
+
+def _http_push(git: Git) -> str | None:
+    git.emit("git.push", branch=None, remote=known(git.words[-1]) if git.words else None)
+    return None
+
+
+def _subtree(git: Git) -> str | None:
+    arguments = parse(git.words, "-P --prefix -b --branch -m --message --onto")
+    verb, rest = (arguments.operands or [""])[0], arguments.operands[1:]
+    if verb == "push":
+        send(git, arguments, known(rest[0]) if rest else None, rest[1:] or [UNKNOWN])
+    elif verb in ("add", "merge", "pull"):
+        git.emit("git.commit", branch=git.branch, message=None)
+    return None
+
+
+VERBS: dict[str, Callable[[Git], str | None]] = {
+    "push": push,
+    "send-pack": _send_pack,
+    "http-push": _http_push,
+    "subtree": _subtree,
+}

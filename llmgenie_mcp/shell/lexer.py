@@ -1,0 +1,290 @@
+"""Words: quotes, expansions and here-documents, read from left to right without going back."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, TypeVar
+
+from llmgenie_mcp.shell.syntax import Part, Redirect, Script, ShellSyntaxError, Variable, Word
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_Given = TypeVar("_Given")
+_Found = TypeVar("_Found")
+
+DEEPEST = 40
+"""Levels of substitutions and compound commands in one text; more is not written by hand."""
+
+_PLAIN = re.compile(r"[^\s'\"\\$`|&;<>(){}~]+")
+_LITERAL = re.compile(r"[^\s'\"\\$`|&;<>()]+")
+_BLANK = re.compile(r"(?:[ \t]|\\\n)+")
+_IN_QUOTES = re.compile(r"[^\"\\$`]+")
+_IN_BRACES = re.compile(r"[^'\"\\$`{}]+")
+_IN_BODY = re.compile(r"[^\\$`]+")
+_IN_ARITHMETIC = re.compile(r"[^'\"\\$`()]+")
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*|[0-9]|[@*#?$!\-]")
+_BRACED = re.compile(r"!?(?:[A-Za-z_][A-Za-z0-9_]*|[0-9]+|[@*#?$!\-])(?:\[[^\]]*\])?")
+_OPERATOR = re.compile(r":?[-=?+]|##?|%%?|//?|\^\^?|,,?|:|@")
+_ANSI = re.compile(r"\\(x[0-9A-Fa-f]{1,2}|u[0-9A-Fa-f]{1,4}|U[0-9A-Fa-f]{1,8}|[0-7]{1,3}|c.|.)", re.DOTALL)
+_ANSI_LETTERS = {"n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "e": "\x1b", "E": "\x1b", "f": "\f", "v": "\v"}
+
+
+class Lexer:
+    """A position in a text and what is read from there."""
+
+    def __init__(self, text: str, depth: int = 0) -> None:
+        self.text = text
+        self.position = 0
+        self.depth = depth
+        self.bodies: list[tuple[Redirect, str, bool, bool]] = []
+        """Here-documents whose body starts after this line: (where it goes, delimiter, quoted, tabs are stripped)."""
+
+    # what parser.py adds: a script up to a closing token
+    def script(self, *ends: str) -> Script:
+        raise NotImplementedError
+
+    def fail(self, message: str) -> ShellSyntaxError:
+        return ShellSyntaxError(message, self.position)
+
+    def peek(self, text: str) -> bool:
+        return self.text.startswith(text, self.position)
+
+    def blanks(self) -> None:
+        """Skip spaces, continued lines and a comment."""
+        if match := _BLANK.match(self.text, self.position):
+            self.position = match.end()
+        if self.peek("#"):
+            end = self.text.find("\n", self.position)
+            self.position = len(self.text) if end < 0 else end
+
+    def newline(self) -> None:
+        """Pass the newline here; the bodies of here-documents that were announced in the line follow it."""
+        self.position += 1
+        announced, self.bodies = self.bodies, []
+        for redirect, delimiter, quoted, strip in announced:
+            body = self._body(delimiter, strip)
+            inner = type(self)(body, self.depth + 1)
+            redirect.target = [Part("text", body, quoted=True)] if quoted else inner.until_end()
+
+    def word(self) -> Word | None:
+        """The word here; None when there is none."""
+        match = _PLAIN.match(self.text, self.position)
+        if match and (match.end() == len(self.text) or self.text[match.end()] in " \t\n;|&)"):
+            self.position = match.end()
+            return match.group()
+        parts = self._parts()
+        return parts if parts is not None else None
+
+    def _parts(self) -> list[Part] | None:
+        parts: list[Part] = []
+        text, start = self.text, self.position
+        while self.position < len(text):
+            if match := _LITERAL.match(text, self.position):
+                self.position = match.end()
+                parts.append(Part("text", match.group()))
+                continue
+            here = text[self.position]
+            if here in "'\"\\$`":
+                self.quote_or_expansion(parts)
+            elif here in "<>" and text.startswith("(", self.position + 1):
+                parts.append(self._process())
+            elif here == "(" and parts and parts[-1].kind == "text" and str(parts[-1].value)[-1:] in tuple("?*+@!"):
+                parts.append(Part("text", self._pattern()))
+            else:
+                break
+        return parts if self.position > start and parts else None
+
+    def quote_or_expansion(self, parts: list[Part]) -> None:
+        """Add what the quote, backslash, dollar sign or backtick here stands for."""
+        text, here = self.text, self.text[self.position]
+        if here == "'":
+            end = self._find("'", self.position + 1)
+            parts.append(Part("text", text[self.position + 1 : end], quoted=True))
+            self.position = end + 1
+        elif here == '"':
+            self.position += 1
+            self._double(parts)
+        elif here == "\\":
+            if not text.startswith("\n", self.position + 1):
+                parts.append(Part("text", text[self.position + 1 : self.position + 2], quoted=True))
+            else:
+                parts.append(Part("text", ""))
+            self.position += 2
+        elif here == "$" and text.startswith("'", self.position + 1):
+            self._ansi(parts)
+        elif here == "$" and text.startswith('"', self.position + 1):
+            self.position += 2
+            self._double(parts)
+        else:
+            parts.append(self._expansion(quoted=False))
+
+    def until_end(self) -> list[Part]:
+        """The rest as the body of a here-document: expansions are made, quotes are characters."""
+        parts: list[Part] = []
+        while self.position < len(self.text):
+            self._step(_IN_BODY, parts, escaped="$`\\\n")
+        return parts
+
+    def _double(self, parts: list[Part]) -> None:
+        parts.append(Part("text", "", quoted=True))
+        while True:
+            if self.position >= len(self.text):
+                raise self.fail("a double quote is not closed")
+            if self.peek('"'):
+                self.position += 1
+                return
+            self._step(_IN_QUOTES, parts, escaped='$`"\\\n')
+
+    def _step(self, plain: re.Pattern[str], parts: list[Part], escaped: str) -> None:
+        """One step inside double quotes or a body: characters, a backslash, or an expansion."""
+        if match := plain.match(self.text, self.position):
+            self.position = match.end()
+            parts.append(Part("text", match.group(), quoted=True))
+        elif self.peek("\\"):
+            following = self.text[self.position + 1 : self.position + 2]
+            kept = "" if following == "\n" else following if following and following in escaped else "\\" + following
+            parts.append(Part("text", kept, quoted=True))
+            self.position += 2
+        else:
+            parts.append(self._expansion(quoted=True))
+
+    def _expansion(self, *, quoted: bool) -> Part:
+        """What `$` or a backtick here begins."""
+        if self.peek("`"):
+            return Part("command", self._backtick(), quoted)
+        if self.peek("$(("):
+            self.position += 3
+            return Part("scripts", self._nested(Lexer.arithmetic, self), quoted)
+        if self.peek("$("):
+            self.position += 2
+            return Part("command", self._nested(self.script, ")"), quoted)
+        if self.peek("${"):
+            self.position += 2
+            return self._nested(self._braced, quoted)
+        if match := _NAME.match(self.text, self.position + 1):
+            self.position = match.end()
+            return Part("variable", Variable(match.group()), quoted)
+        self.position += 1
+        return Part("text", "$", quoted)
+
+    def _nested(self, read: Callable[[_Given], _Found], argument: _Given) -> _Found:
+        self.depth += 1
+        if self.depth > DEEPEST:
+            raise self.fail("nested too deeply")
+        found = read(argument)
+        self.depth -= 1
+        return found
+
+    def _braced(self, quoted: bool) -> Part:
+        if self.peek("#") and not self.peek("#}"):
+            self.position += 1  # a length: digits
+        match = _BRACED.match(self.text, self.position)
+        if not match:
+            raise self.fail("not a parameter")
+        self.position = match.end()
+        operator = _OPERATOR.match(self.text, self.position)
+        if operator:
+            self.position = operator.end()
+        argument: list[Part] = []
+        while not self.peek("}"):
+            self._inside(_IN_BRACES, argument)
+        self.position += 1
+        return Part("variable", Variable(match.group(), operator.group() if operator else "", argument), quoted)
+
+    def _inside(self, plain: re.Pattern[str], parts: list[Part]) -> None:
+        """One step inside `${…}` or arithmetic, where quotes still quote."""
+        if self.position >= len(self.text):
+            raise self.fail("an expansion is not closed")
+        if match := plain.match(self.text, self.position):
+            self.position = match.end()
+            parts.append(Part("text", match.group()))
+        elif self.text[self.position] in "'\"\\$`":
+            self.quote_or_expansion(parts)
+        else:
+            parts.append(Part("text", self.text[self.position]))
+            self.position += 1
+
+    def arithmetic(self) -> list[Part]:
+        """The expansions inside `((…))`, whose opening was passed."""
+        parts: list[Part] = []
+        open_ = 0
+        while not (open_ == 0 and self.peek("))")):
+            open_ += {"(": 1, ")": -1}.get(self.text[self.position : self.position + 1], 0)
+            if open_ < 0:
+                raise self.fail("arithmetic is not closed")
+            self._inside(_IN_ARITHMETIC, parts)
+        self.position += 2
+        return [part for part in parts if part.kind != "text"]
+
+    def _backtick(self) -> Script:
+        end = self.position + 1
+        while (end := self._find("`", end)) and self._escaped(end):
+            end += 1
+        inner = re.sub(r"\\([`\\$])", r"\1", self.text[self.position + 1 : end])
+        self.position = end + 1
+        nested = type(self)(inner, self.depth + 1)
+        if nested.depth > DEEPEST:
+            raise self.fail("nested too deeply")
+        return nested.script()
+
+    def _escaped(self, position: int) -> bool:
+        before = position
+        while self.text[before - 1] == "\\":
+            before -= 1
+        return (position - before) % 2 == 1
+
+    def _process(self) -> Part:
+        self.position += 2
+        found = self._nested(self.script, ")")
+        return Part("process", found)
+
+    def _pattern(self) -> str:
+        """A parenthesis of an extended pattern, such as that of `!(a|b)`."""
+        start, open_ = self.position, 0
+        while self.position < len(self.text):
+            open_ += {"(": 1, ")": -1}.get(self.text[self.position], 0)
+            self.position += 1
+            if open_ == 0:
+                return self.text[start : self.position]
+        raise self.fail("a pattern is not closed")
+
+    def _ansi(self, parts: list[Part]) -> None:
+        end = self.position + 2
+        while (end := self._find("'", end)) and self._escaped(end):
+            end += 1
+        parts.append(Part("text", _ANSI.sub(_ansi_character, self.text[self.position + 2 : end]), quoted=True))
+        self.position = end + 1
+
+    def _body(self, delimiter: str, strip: bool) -> str:
+        lines: list[str] = []
+        while self.position < len(self.text):
+            end = self.text.find("\n", self.position)
+            end = len(self.text) if end < 0 else end
+            line = self.text[self.position : end]
+            line = line.lstrip("\t") if strip else line
+            self.position = min(end + 1, len(self.text))
+            if line == delimiter:
+                break
+            lines.append(line + "\n")
+        return "".join(lines)
+
+    def _find(self, what: str, start: int) -> int:
+        found = self.text.find(what, start)
+        if found < 0:
+            raise self.fail("a quote is not closed")
+        return found
+
+
+def _ansi_character(match: re.Match[str]) -> str:
+    """What a backslash and more stand for in `$'…'` (bash manual, 3.1.2.4)."""
+    code = match.group(1)
+    if code[0] in "xuU" and len(code) > 1:
+        number = int(code[1:], 16)
+    elif code[0] in "01234567":
+        number = int(code, 8) & 0xFF
+    elif code[0] == "c" and len(code) > 1:
+        number = ord(code[1]) & 0x1F
+    else:
+        return _ANSI_LETTERS.get(code, code if code in "\\'\"?" else "\\" + code)
+    return chr(number) if number < 0x110000 and not 0xD800 <= number < 0xE000 else "\ufffd"

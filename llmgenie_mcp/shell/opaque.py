@@ -1,0 +1,80 @@
+"""What cannot be read beforehand, and which protected things it could be about, judged by the words in it."""
+
+from __future__ import annotations
+
+import re
+
+SHOWN = 300
+"""Characters of a command that an operation carries."""
+
+_TOUCHES: dict[str, re.Pattern[str]] = {
+    name: re.compile(pattern, re.IGNORECASE)
+    for name, pattern in {
+        "git": (
+            r"(?<![\w.-])(git|gh|glab|hub|jj)(?![\w-])|(?<![\w.-])(push|commit|rebase|cherry-pick)(?![\w-])|\.git\b(?!ignore|hub)"
+            r"|gitpython|pygit2|dulwich|simple-git|isomorphic-git|refs/heads|api\.github\.com|gitlab\.com/api"
+        ),
+        "files": (
+            r"(?<![\w.-])(rm|rmdir|unlink|shred|del|erase|rd|remove-item|ri|move-item|set-content|add-content|out-file|truncate|tee|dd)(?![\w-])"
+            r"|\b(rmtree|rmsync|rmdirsync|unlinksync|writefile\w*|write_text|write_bytes|appendfile\w*|file_put_contents|fwrite|createwritestream)\b"
+            r"|\bos\.(remove|unlink|rename|replace|truncate|rmdir|removedirs)|\bshutil\.(move|copy\w*)"
+            r"|\bopen\([^)]*,\s*(mode=)?['\"][rb]?[wax+]|\bFile\.(write|delete|open|unlink|rename)|\bFileUtils\b|\.(unlink|touch|rename|rmdir)\(|\bfs\.\w*(rm|unlink|rename|write|truncate|cp)"
+        ),
+        "secrets": (
+            r"(?<![\w.-])\.env(?![\w(]|\.example|\.sample|\.template)|\.pem\b|\bid_(rsa|ed25519|ecdsa|dsa)|\.ssh\b|\.netrc|\.aws\b|\.gnupg"
+            r"|\bcredentials\b|\.pgpass|\.npmrc|\.pypirc|\bsecrets?[./]|\bkeychain\b|find-generic-password|\bprivate[_-]?key\b"
+        ),
+        "restraints": (
+            r"llmgenie|\.cursor\b|\.claude\b|\.codex\b|\.gemini\b|core\.hookspath|\bhooks(\.json|/)|CLAUDECODE|CLAUDE_CODE|CURSOR_AGENT"
+            r"|CURSOR_TRACE_ID|CODEX_|GEMINI_CLI|COPILOT_AGENT|OPENCODE|AI_AGENT|--no-verify"
+        ),
+        "publish": r"(?<![\w.-])(publish|twine|goreleaser)(?![\w-])|gem push|\bupload\.pypi\b",
+    }.items()
+}
+_HIDDEN = re.compile(
+    r"\b(b64decode|a2b_\w+|fromhex|decodebytes|unhexlify|atob|rot13|zlib|codecs|marshal|__import__|getattr|chr|fromCharCode|pack)\b\s*\(?"
+    r"|\b(exec|eval|compile|Function)\s*\(|\bBuffer\.from\(|frombase64string|\biex\b|invoke-expression|-enc(odedcommand)?\b|\[::-1\]",
+    re.IGNORECASE,
+)
+_STARTS = re.compile(
+    r"\b(system|popen|Popen|spawn\w*|exec\w*|execFile\w*|check_output|check_call|subprocess|child_process|qx|Process\.Start)\b|`[^`]+`|%x[\[{(]",
+)
+_BUILT = re.compile(
+    r"['\"]\s*[+.]\s*['\"(\w]|\w\s*\+\s*['\"]|\.join\(|\.format\(|\.replace\(|['\"]\s*%\s*[\w(]|f['\"][^'\"]*\{|\$\{|sys\.argv|environ"
+)
+
+
+def touches(text: str) -> list[str]:
+    """Which of git, files, secrets, restraints and publish the words of `text` speak of."""
+    return [name for name, pattern in _TOUCHES.items() if pattern.search(text)]
+
+
+def touches_of_code(text: str) -> list[str]:
+    """`touches` of a program: "anything" too where it runs what it first puts together or decodes."""
+    found = touches(text)
+    if _HIDDEN.search(text) or (_STARTS.search(text) and _BUILT.search(text)):
+        found.append("anything")
+    return found
+
+
+_CMDLET = re.compile(
+    r"(?:^|[\s;|({])(?:Remove|Get|Set|New|Invoke|Start|Stop|Write|Out|Add|Copy|Move|Rename|Test|Clear|Select|Where|ForEach|Import|"
+    r"Export|ConvertTo|ConvertFrom|Join|Split|Resolve|Push|Pop|Expand|Compress|Format|Measure|Sort|Wait|Enable|Disable)-[A-Z]\w+"
+)
+_POWERSHELL = re.compile(
+    r"`[ \t]*\r?\n|\bif\s*\(\s*(\$|Test-|-not\b|!\s*\()|\$env:|\$LASTEXITCODE|\$PSScriptRoot|\|\s*%\s*\{|\|\s*\?\s*\{|foreach\s*\(\s*\$"
+    r"|^\s*\$\w+\s*=\s|;\s*\$\w+\s*=\s|\[(System|IO)\.|@['\"]\s*\n"
+)
+_CMD = re.compile(
+    r"(?:^|[&|]\s*)(?:(?:del|erase|rd|rmdir|copy|xcopy|move|robocopy|attrib)\s+(?:\S+\s+){0,6}/[a-z]\b|@echo\b|set\s+\w+="
+    r"|if\s+(?:not\s+)?exist\b|call\s|for\s+/)"
+    r"|%[A-Za-z_]\w*%|(?:^|\s)for\s+%%?\w",
+    re.IGNORECASE,
+)
+
+
+def other_shell(text: str) -> str | None:
+    """The name of the other shell whose syntax this is: PowerShell, cmd; None when it does not look like either."""
+    if _CMDLET.search(text) or _POWERSHELL.search(text):
+        return "PowerShell"
+    return "cmd" if _CMD.search(text) else None

@@ -1,0 +1,269 @@
+"""The walk through a text: it keeps a `Scope`, and hands each simple command to the handler of its name.
+
+Every walk returns what is known of the standard output: a text, in which `UNKNOWN` stands for what is not known. So
+`echo "git push" | sh` and `$(echo main)` are read like what they come to.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from llmgenie_mcp.operations import Operation
+from llmgenie_mcp.shell import expand, opaque
+from llmgenie_mcp.shell.arguments import UNKNOWN
+from llmgenie_mcp.shell.call import Call, Everything
+from llmgenie_mcp.shell.parser import parse
+from llmgenie_mcp.shell.scope import Scope, join
+from llmgenie_mcp.shell.syntax import Assignment, Command, Compound, Pipeline, Redirect, Script, Simple, Word
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from llmgenie_mcp.shell import Surroundings
+
+LIMIT = 64 * 1024
+"""Characters of a text that is read; longer ones are opaque."""
+DEEPEST = 12
+"""Texts within texts: `bash -c "bash -c …"`, functions that call functions."""
+MOST = 4000
+"""Commands that are walked through, those of functions and loops each time."""
+TURNS = 16
+"""Words of a `for` that are gone through one by one; of more, the variable is not known."""
+
+_DEVICES = frozenset(
+    {"/dev/null", "/dev/stdout", "/dev/stderr", "/dev/stdin", "/dev/tty", "/dev/zero", "/dev/random", "/dev/urandom"}
+)
+_OUTPUT = frozenset({">", ">>", ">|", "&>", "&>>", "<>", ">&"})
+
+
+class Reader:
+    """Reads one command text, and all texts that it runs."""
+
+    def __init__(self, surroundings: Surroundings) -> None:
+        self.surroundings = surroundings
+        self.found: dict[object, Operation] = {}
+        self.depth = 0
+        self.steps = 0
+        self.uncalled: dict[str, tuple[Compound, Scope]] = {}
+
+    def add(self, operation: Operation) -> None:
+        """Report an operation; the same one is reported once."""
+        key = (operation.name, operation.folder, repr(operation.params))
+        self.found.setdefault(key, operation)
+
+    def add_opaque(self, text: str, why: str, touched: Sequence[str] | None = None) -> None:
+        """Report a part that cannot be read; without `touched` its words say what it could be about."""
+        about = opaque.touches(text) if touched is None else list(touched)
+        shown = text.replace(UNKNOWN, "…")
+        shown = shown if len(shown) <= opaque.SHOWN else shown[: opaque.SHOWN - 1] + "…"
+        self.add(Operation("opaque", {"command": shown, "why": why, "touches": about}, shown))
+
+    def file(self, name: str, path: str | None, text: str) -> None:
+        """Report what is done to a file, unless it is a device without content."""
+        if path is not None and (path in _DEVICES or path.startswith(("/dev/fd/", "/proc/self/fd/"))):
+            return
+        self.add(Operation(name, {"path": path}, text))
+
+    def read(self, text: str, scope: Scope, stdin: str = "", touched: Sequence[str] | None = None) -> str:
+        """Read a text as the shell would; returns what is known of its output."""
+        if len(text) > LIMIT or self.depth >= DEEPEST:
+            self.add_opaque(text, "too long to read" if len(text) > LIMIT else "nested too deeply", touched)
+            return UNKNOWN
+        self.depth += 1
+        script, error = parse(text)
+        found = self.script(script, scope, stdin)
+        if error is not None:
+            rest = text[error.position :]
+            other = opaque.other_shell(text)
+            self.add_opaque(rest, f"{other} syntax" if other else str(error), touched)
+            found += UNKNOWN
+        self.depth -= 1
+        return found
+
+    def output(self, script: Script, scope: Scope) -> str:
+        """The output of a substitution, which runs in a subshell."""
+        return self.script(script, scope.copy())
+
+    def script(self, script: Script, scope: Scope, stdin: str = "") -> str:
+        """Walk through commands one after another."""
+        return "".join([self._list(pipelines, scope, stdin) for pipelines in script.lists])
+
+    def _list(self, pipelines: list[tuple[str, Pipeline]], scope: Scope, stdin: str) -> str:
+        if len(pipelines) == 1:
+            return self._pipeline(pipelines[0][1], scope, stdin)
+        found = ""
+        before = dict(scope.variables)
+        for operator, pipeline in pipelines:
+            if operator == "||":
+                other = scope.copy()
+                found += UNKNOWN * bool(self._pipeline(pipeline, other, stdin))
+                scope.merge(other)
+            else:
+                found += self._pipeline(pipeline, scope, stdin)
+        for name, value in before.items():
+            if scope.variables.get(name) != value:
+                scope.variables[name] = UNKNOWN  # assigned behind && or ||, which may not have happened
+        return found
+
+    def _pipeline(self, commands: Pipeline, scope: Scope, stdin: str) -> str:
+        if len(commands) == 1:
+            return self._command(commands[0], scope, stdin)
+        passed = stdin
+        for command in commands:
+            passed = self._command(command, scope.copy(), passed)
+        return passed
+
+    def _command(self, command: Command, scope: Scope, stdin: str) -> str:
+        self.steps += 1
+        if self.steps > MOST:
+            raise Everything("too many commands")
+        stdin = self._input(command, scope, stdin)
+        found = (
+            self._simple(command, scope, stdin)
+            if isinstance(command, Simple)
+            else self._compound(command, scope, stdin)
+        )
+        for redirect in command.redirects:
+            if redirect.operator in _OUTPUT:
+                found = self._write(redirect, command.text, scope, found)
+        return found
+
+    def _input(self, command: Command, scope: Scope, stdin: str) -> str:
+        for redirect in command.redirects:
+            if redirect.operator == "<<":
+                stdin = expand.text(redirect.target, self, scope)
+            elif redirect.operator == "<<<":
+                stdin = expand.text(redirect.target, self, scope) + "\n"
+            elif redirect.operator in ("<", "<>"):
+                target = expand.text(redirect.target, self, scope)
+                path = join(scope.folder, target)
+                self.file("file.read", path, command.text)
+                stdin = self.content(path, scope)
+        return stdin
+
+    def content(self, path: str | None, scope: Scope) -> str:
+        """What is known of a file's text: only what the command itself wrote there."""
+        return scope.texts.get(path, UNKNOWN) if path is not None else UNKNOWN
+
+    def _write(self, redirect: Redirect, text: str, scope: Scope, output: str) -> str:
+        target = expand.text(redirect.target, self, scope)
+        if redirect.operator == ">&" and (target.isdigit() or target == "-"):
+            return output
+        path = join(scope.folder, target)
+        self.file("file.write", path, text)
+        errors = redirect.descriptor not in ("", "1")
+        if path is not None:
+            before = scope.texts.get(path, UNKNOWN) if redirect.operator.endswith(">>") else ""
+            scope.texts[path] = UNKNOWN if errors else before + output
+        return output if errors else ""
+
+    def _simple(self, command: Simple, scope: Scope, stdin: str) -> str:
+        fields: list[str] = []
+        for word in command.words:
+            fields.extend([word] if isinstance(word, str) else expand.fields(word, self, scope))
+        assigned = {a.name: self._value(a, scope) for a in command.assignments}
+        if not fields:
+            scope.variables.update(assigned)
+            Call("", [], command.text, stdin, scope, self, _texts(assigned)).assigned()
+            return stdin if command.redirects else ""
+        return self.run(fields, command.text, stdin, scope, _texts(assigned))
+
+    def _value(self, assignment: Assignment, scope: Scope) -> str | list[str]:
+        if assignment.array is not None:
+            words = [field for word in assignment.array for field in expand.fields(word, self, scope)]
+            return words if not assignment.partial else UNKNOWN
+        value = expand.text(assignment.value, self, scope)
+        if not assignment.partial:
+            return value
+        before = scope.variables.get(assignment.name)
+        return before + value if isinstance(before, str) else UNKNOWN
+
+    def run(self, words: list[str], text: str, stdin: str, scope: Scope, environment: dict[str, str]) -> str:
+        """Run a command by its words: a function, an alias, or a program."""
+        name = words[0]
+        if name in scope.functions:
+            return self._call(scope.functions[name], words[1:], scope, stdin)
+        if name in scope.aliases:
+            inner = scope.copy()
+            expansion = inner.aliases.pop(name)
+            rest = " ".join(quote(word) for word in words[1:])
+            return self.read(f"{expansion} {rest}", inner, stdin)
+        return self.program(words, text, stdin, scope, environment)
+
+    def program(self, words: list[str], text: str, stdin: str, scope: Scope, environment: dict[str, str]) -> str:
+        """Run a command by its words that is neither a function nor an alias, as other commands run it."""
+        if self.depth > DEEPEST:
+            raise Everything("nested too deeply")
+        self.depth += 1
+        found = Call(words[0], words[1:], text, stdin, scope, self, environment).run()
+        self.depth -= 1
+        return found
+
+    def _call(self, function: Compound, arguments: list[str], scope: Scope, stdin: str) -> str:
+        self.uncalled.pop(function.name, None)
+        if self.depth >= DEEPEST:
+            raise Everything("functions call each other too deeply")
+        self.depth += 1
+        outside, scope.arguments = scope.arguments, arguments
+        found = self.script(function.bodies[0], scope, stdin)
+        scope.arguments = outside
+        self.depth -= 1
+        return found
+
+    def finish(self) -> None:
+        """Read the bodies of functions that were never called: a later command of the same shell may call them."""
+        while self.uncalled:
+            _, (function, scope) = self.uncalled.popitem()
+            scope.arguments = None
+            self.script(function.bodies[0], scope)
+
+    def _compound(self, command: Compound, scope: Scope, stdin: str) -> str:
+        kind = command.kind
+        if kind == "function":
+            scope.functions[command.name] = command
+            if self.depth <= 1:
+                self.uncalled[command.name] = (command, scope.copy())
+            return ""
+        if kind == "subshell":
+            return self.script(command.bodies[0], scope.copy(), stdin)
+        if kind == "group":
+            return self.script(command.bodies[0], scope, stdin)
+        if kind == "for":
+            return self._for(command, scope, stdin)
+        for word in command.words:
+            expand.fields(word, self, scope)
+        found = ""
+        for number, body in enumerate(command.bodies):
+            if number == 0 and kind in ("if", "while"):
+                found += self.script(body, scope, stdin)
+                continue
+            other = scope.copy()
+            found += self.script(body, other, stdin)
+            scope.merge(other)
+        return UNKNOWN if found else ""
+
+    def _for(self, command: Compound, scope: Scope, stdin: str) -> str:
+        turns = self._fields(command.words, scope)
+        if len(turns) > TURNS:
+            turns = [UNKNOWN]
+        inner = scope.copy()
+        found = ""
+        for turn in turns:
+            inner.variables[command.name] = turn
+            found += self.script(command.bodies[0], inner, stdin)
+        scope.variables[command.name] = UNKNOWN
+        inner.variables[command.name] = UNKNOWN
+        scope.merge(inner)
+        return found
+
+    def _fields(self, words: list[Word], scope: Scope) -> list[str]:
+        return [field for word in words for field in expand.fields(word, self, scope)]
+
+
+def _texts(assigned: dict[str, str | list[str]]) -> dict[str, str]:
+    return {name: value if isinstance(value, str) else " ".join(value) for name, value in assigned.items()}
+
+
+def quote(word: str) -> str:
+    """The word as it is written in a shell's text."""
+    return word if word.replace(UNKNOWN, "x").replace("-", "x").isalnum() else "'" + word.replace("'", "'\\''") + "'"

@@ -1,0 +1,101 @@
+"""What a shell's text consists of: words, commands, and what joins them (POSIX.1-2024 section 2, and bash's additions)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple, TypeAlias
+
+
+class ShellSyntaxError(ValueError):
+    """The text is no shell, or not one that is read here; `position` is where that shows."""
+
+    def __init__(self, message: str, position: int) -> None:
+        super().__init__(message)
+        self.position = position
+
+
+class Part(NamedTuple):
+    """A piece of a word.
+
+    Attributes:
+        kind: text; variable (`value` is a `Variable`); command and process (`value` is a `Script`); scripts (arithmetic:
+            `value` lists the scripts inside).
+        value: what the kind says; a str for text.
+        quoted: whether quotes keep it from being split and from being a pattern.
+    """
+
+    kind: Literal["text", "variable", "command", "process", "scripts"]
+    value: Any
+    quoted: bool = False
+
+
+Word: TypeAlias = "str | list[Part]"
+"""A word as written; a str where it is nothing but plain characters, which is most of them."""
+
+
+@dataclass(slots=True)
+class Variable:
+    """`$name` or `${name operator argument}`; operator "" is the value as it is."""
+
+    name: str
+    operator: str = ""
+    argument: list[Part] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Redirect:
+    """`operator` as in `>`, `<<` (the target is the body then) or `<<<`; `descriptor` is "" where none was written."""
+
+    operator: str
+    target: Word
+    descriptor: str = ""
+
+
+@dataclass(slots=True)
+class Assignment:
+    """`name=value`; `array` holds the words of `name=(…)`; `name+=…` and `name[i]=…` are not known values (`partial`)."""
+
+    name: str
+    value: Word
+    partial: bool = False
+    array: list[Word] | None = None
+
+
+@dataclass(slots=True)
+class Simple:
+    """A command with its words."""
+
+    words: list[Word] = field(default_factory=list)
+    assignments: list[Assignment] = field(default_factory=list)
+    redirects: list[Redirect] = field(default_factory=list)
+    text: str = ""
+
+
+@dataclass(slots=True)
+class Compound:
+    """What holds other commands.
+
+    Attributes:
+        kind: group, subshell, if, while, for, case, function, test (`[[ … ]]` and `(( … ))`).
+        bodies: the scripts inside, in the order in which they may run.
+        words: for and case: what is gone through; test: its words.
+        name: for: the variable; function: its name.
+        redirects: of the whole.
+    """
+
+    kind: Literal["group", "subshell", "if", "while", "for", "case", "function", "test"]
+    bodies: list[Script] = field(default_factory=list)
+    words: list[Word] = field(default_factory=list)
+    name: str = ""
+    redirects: list[Redirect] = field(default_factory=list)
+    text: str = ""
+
+
+Command: TypeAlias = "Simple | Compound"
+Pipeline: TypeAlias = "list[Command]"
+
+
+class Script(NamedTuple):
+    """Lists of pipelines joined by `&&` and `||`, one after another."""
+
+    lists: list[list[tuple[str, Pipeline]]]
