@@ -10,6 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
+PROBE = "llmgenie-doctor"
+"""The conversation, and for git the remote, that `doctor` asks in: what it asks for was not tried by any agent."""
+
 Kind: TypeAlias = Literal["before", "after", "session_start", "session_end", "prompt", "stop", "other"]
 CallKind: TypeAlias = Literal["shell", "read", "write", "delete", "mcp", "other"]
 

@@ -23,7 +23,7 @@ _PARTS = ("llmgenie.yaml", "workflows", "policies", "actions", "triggers")
 
 
 def definition_files(store: Path) -> list[Path]:
-    """The files of `store` whose content is subject to trust, sorted."""
+    """The files of `store` whose content is subject to trust, sorted; settings that are all comments are left out."""
     files: list[Path] = []
     for part in _PARTS:
         place = store / part
@@ -31,7 +31,12 @@ def definition_files(store: Path) -> list[Path]:
             files.append(place)
         elif place.is_dir():
             files.extend(path for path in sorted(place.rglob("*")) if path.is_file())
-    return files
+    return files[1:] if files and files[0] == store / _PARTS[0] and _is_silent(files[0]) else files
+
+
+def _is_silent(path: Path) -> bool:
+    """Whether a YAML file has nothing but comments: settings as `init` writes them define nothing yet."""
+    return all(line.strip()[:1] in (b"", b"#") for line in path.read_bytes().splitlines())
 
 
 def fingerprint(store: Path) -> str:

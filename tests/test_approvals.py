@@ -273,12 +273,12 @@ def test_following_the_fix_of_an_operation_that_needs_a_person_leads_to_a_yes_th
 ) -> None:
     params = {"path": str(repo / ".llmgenie" / "policies" / "mine.yaml")}
     decision = engine.enforce(None, operation, params)
-    assert decision.effect == "ask"
+    assert decision.effect == "deny"
     fix = next(reason.fix for reason in decision.reasons if reason.fix)
     assert fix["action"] == "request_approval"
     say_yes(engine, asked(engine, None, **fix["params"]))
     assert engine.enforce(None, operation, params).effect == "allow"
-    assert engine.enforce(None, operation, {"path": "elsewhere/.llmgenie/x"}).effect == "ask"
+    assert engine.enforce(None, operation, {"path": "elsewhere/.llmgenie/x"}).effect == "deny"
 
 
 def test_following_the_fix_of_a_projects_own_rule_leads_to_a_yes_that_counts(engine: Engine, repo: Path) -> None:

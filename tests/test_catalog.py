@@ -7,7 +7,8 @@ import pytest
 
 from llmgenie_mcp.errors import DefinitionError
 from llmgenie_mcp.expressions import Vocabulary
-from llmgenie_mcp.loader.catalog import Catalog, fingerprint, load_catalog
+from llmgenie_mcp.loader.catalog import Catalog, load_catalog
+from llmgenie_mcp.marks import files as fingerprint
 from llmgenie_mcp.operations import OPERATIONS
 from llmgenie_mcp.policy import PolicyRequest, PolicySet
 

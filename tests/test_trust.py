@@ -21,13 +21,22 @@ def store(tmp_path: Path) -> Path:
     for name in ("llmgenie.yaml", "workflows/a.yaml", "policies/b.yaml"):
         path = place / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(f"# {name}\n", encoding="utf-8")
+        path.write_text(f"# {name}\nversion: 1\n", encoding="utf-8")
     return place
 
 
 def test_without_definitions_there_is_nothing_to_accept(tmp_path: Path) -> None:
     assert trust.is_trusted(tmp_path / ".llmgenie")
     assert trust.fingerprint(tmp_path / ".llmgenie") == ""
+
+
+def test_settings_that_are_all_comments_are_nothing_to_accept(tmp_path: Path) -> None:
+    path = tmp_path / ".llmgenie" / "llmgenie.yaml"
+    path.parent.mkdir()
+    path.write_text("# nothing yet\n\n  # here either\n", encoding="utf-8")
+    assert trust.is_trusted(path.parent)
+    path.write_text("# nothing yet\n- x\n", encoding="utf-8")
+    assert not trust.is_trusted(path.parent)
 
 
 def test_trust_holds_until_it_is_taken_back(store: Path) -> None:

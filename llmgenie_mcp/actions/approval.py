@@ -67,7 +67,7 @@ def request_approval(ctx: ActionContext, params: RequestApproval) -> Document:
     instance = situation.instance = _instance(situation, params)
     name = params.action or _own_question(situation, instance) or ""
     asked, _ = _question(situation, name, params)
-    given = approvals.said((asked.resource if name in OPERATIONS else asked.params) or {})
+    given = approvals.essence(name, asked.resource) if name in OPERATIONS else approvals.said(asked.params or {})
     commit, about = approvals.commit_for(asked), instance["id"] if instance else None
     for known in ctx.write.query("approvals", {"status": "pending", "action": name, "commit": commit}):
         if known["params"] == given and known["instance"] == about:

@@ -72,7 +72,7 @@ def merge(ctx: ActionContext, params: Merge) -> Document:
         _git(folder, ["checkout", "-q", *before, "--"], "", check=False)
         raise
     commit = _git(folder, ["rev-parse", "HEAD"], "HEAD cannot be read.")
-    ctx.run |= {"exit_code": 0}
+    ctx.run |= {"exit_code": 0, "made": commit}
     return {"merged": source, "into": target, "commit": commit}
 
 
@@ -100,6 +100,7 @@ def tag_release(ctx: ActionContext, params: TriggerParams) -> Document:
     message = params.comment or f"Release {version}"
     judged = str(ctx.situation.fact("git.head"))
     _git(ctx.situation.folder, ["tag", "-a", tag, "-m", message, judged], f"The tag {tag} cannot be set.")
+    ctx.run |= {"made": tag}
     return {"tag": tag, "commit": judged}
 
 

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
+from llmgenie_mcp.edits import ledger
+from llmgenie_mcp.engine import tally
 from llmgenie_mcp.engine.definitions import Definitions
 from llmgenie_mcp.engine.judge import Judgement
+from llmgenie_mcp.errors import StorageError
 from llmgenie_mcp.plugins import Action
 from llmgenie_mcp.records import Document
 from llmgenie_mcp.workflow import Workflow
+
+EFFECTS = ("allow", "ask", "deny", "fault")
 
 
 def action_line(action: Action, judgement: Judgement) -> Document:
@@ -57,8 +63,13 @@ def instance_line(instance: Mapping[str, Any], workflow: Workflow | None) -> Doc
     return line
 
 
-def enforcement(definitions: Definitions, warnings: list[str]) -> Document:
-    """Which policies are in force, at which level, and what keeps them from being complete."""
+def enforcement(definitions: Definitions, warnings: list[str], store: Path) -> Document:
+    """Which policies are in force, at which points they are enforced, and what keeps that from being complete.
+
+    Returns:
+        {"policies": […], "installed": [file, …], "points": {name: {last, allow, ask, deny, fault, rules: {rule: count}}},
+        "trusted", "notes"}; `last` is when a point spoke last, in UTC, and the others are counts.
+    """
     policies = [
         {
             "name": name,
@@ -70,4 +81,28 @@ def enforcement(definitions: Definitions, warnings: list[str]) -> Document:
         }
         for name, entry in definitions.catalog.policies.items()
     ]
-    return {"policies": policies, "trusted": definitions.trusted, "notes": [*definitions.catalog.notes, *warnings]}
+    notes = [*definitions.catalog.notes, *warnings]
+    installed = _installed(store, notes)
+    if not installed:
+        notes.append("Nothing is installed that stops an agent past the server: llmgenie init.")
+    spoken = {
+        name: {"last": said["last"], **{effect: said.get(effect, 0) for effect in EFFECTS}, "rules": said["rules"]}
+        for name, said in sorted(tally.summary(store).items())
+    }
+    return {
+        "policies": policies,
+        "installed": installed,
+        "points": spoken,
+        "trusted": definitions.trusted,
+        "notes": notes,
+    }
+
+
+def _installed(store: Path, notes: list[str]) -> list[str]:
+    """The files that `init` wrote outside the store, as they are named from the project."""
+    try:
+        known = ledger.load(store)
+    except StorageError as error:
+        notes.append(error.message)
+        return []
+    return sorted(known.name(path) for path in known.entries if store.resolve() not in path.parents)

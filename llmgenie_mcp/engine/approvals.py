@@ -10,7 +10,7 @@ from llmgenie_mcp import trust
 from llmgenie_mcp.engine.situation import Situation
 from llmgenie_mcp.errors import UnknownName, UsageError, shorten
 from llmgenie_mcp.expressions import UNKNOWN
-from llmgenie_mcp.operations import OPERATIONS
+from llmgenie_mcp.operations import ABOUT, OPERATIONS
 from llmgenie_mcp.outcome import Document, now
 from llmgenie_mcp.storage import Transaction
 
@@ -59,8 +59,17 @@ def _covers(approval: Document, situation: Situation) -> bool:
         asking = situation.workflows[move.workflow].asking
         if approval["action"] in ({move.trigger} if move.trigger in asking else asking):
             return True
-    asked = situation.resource if situation.action in OPERATIONS else situation.params
-    return approval["action"] == situation.action and said(approval.get("params") or {}) == said(asked or {})
+    if approval["action"] != situation.action:
+        return False
+    if situation.action in OPERATIONS:
+        asked = essence(situation.action, situation.resource)
+        return bool(asked) and essence(situation.action, approval.get("params") or {}) == asked
+    return said(approval.get("params") or {}) == said(situation.params or {})
+
+
+def essence(operation: str, resource: Mapping[str, Any]) -> Document:
+    """The part of an operation's resource that an approval is about; empty when what it is about is not known."""
+    return said({name: resource.get(name) for name in ABOUT[operation]})
 
 
 def said(params: Mapping[str, Any]) -> Document:

@@ -8,14 +8,14 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from llmgenie_mcp import plugins, trust, validation
-from llmgenie_mcp.config import FILE_NAME, Settings
+from llmgenie_mcp import marks, plugins, trust, validation
+from llmgenie_mcp.config import Settings
 from llmgenie_mcp.engine import judge
 from llmgenie_mcp.engine.judge import Judgement
 from llmgenie_mcp.engine.offers import workflow_actions
 from llmgenie_mcp.engine.situation import Reader, Situation, World, situation_in, vocabulary
 from llmgenie_mcp.errors import UnknownName
-from llmgenie_mcp.loader.catalog import Catalog, fingerprint, load_catalog
+from llmgenie_mcp.loader.catalog import Catalog, load_catalog
 from llmgenie_mcp.loader.settings import load_settings
 from llmgenie_mcp.operations import OPERATIONS
 from llmgenie_mcp.plugins import Action
@@ -97,19 +97,22 @@ class Definitions:
         return self.judge(offer, situation, validation.check(offer, params, None)[1])
 
 
-def load(project: Project) -> Definitions:
+def load(project: Project, *, own: bool = True) -> Definitions:
     """Load all definitions of `project`.
+
+    Args:
+        project: whose.
+        own: False leaves out the project's own definitions and settings, for when those cannot be read.
 
     Raises:
         DefinitionError: a file is wrong; every problem as file:line:column.
     """
     registered = plugins.actions()
-    mark = current_mark(project)
-    settings = load_settings(project.store)
-    trusted = trust.is_trusted(project.store)
-    catalog = load_catalog(
-        project.store, actions=registered, operations=OPERATIONS, vocabulary=vocabulary(), trusted=trusted
-    )
+    mark = marks.definitions(project.store)
+    settings = load_settings(project.store) if own else Settings()
+    trusted = own and trust.is_trusted(project.store)
+    store = project.store if own else None
+    catalog = load_catalog(store, actions=registered, operations=OPERATIONS, vocabulary=vocabulary(), trusted=trusted)
     workflows = {name: entry.value for name, entry in catalog.workflows.items()}
     actions = {**registered, **workflow_actions(workflows, registered)}
     return Definitions(
@@ -121,16 +124,3 @@ def load(project: Project) -> Definitions:
         trusted,
         mark,
     )
-
-
-def current_mark(project: Project) -> tuple[Any, ...]:
-    """Cheap sign of change: times and sizes of the files that `load` reads, and of the record of trust."""
-    return (fingerprint(project.store), _stamp(project.store / FILE_NAME), _stamp(trust.record(project.store)))
-
-
-def _stamp(path: Any) -> tuple[int, int] | None:
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return (found.st_mtime_ns, found.st_size)

@@ -14,10 +14,12 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel
 
-from llmgenie_mcp import contextdata, validation
-from llmgenie_mcp.engine import answers, approvals, events, judge, overview, replay, runs
+from llmgenie_mcp import contextdata, marks, validation
+from llmgenie_mcp.engine import answers, approvals, events, judge, oversight, overview, replay, runs
 from llmgenie_mcp.engine.acting import Act
-from llmgenie_mcp.engine.definitions import Definitions, current_mark, load
+from llmgenie_mcp.engine.definitions import Definitions, load
+from llmgenie_mcp.engine.guard import Guard
+from llmgenie_mcp.engine.open_guard import guard_of
 from llmgenie_mcp.engine.situation import ActionContext, Situation, StoreReader, TransactionReader, World, own_triggers
 from llmgenie_mcp.engine.watcher import Callback, Watcher
 from llmgenie_mcp.errors import UnknownName
@@ -104,7 +106,7 @@ class Engine:
         """What is in force now; loaded again when a file behind it changed."""
         with self._lock:
             known = self._definitions
-            if known is None or known.mark != current_mark(self.project):
+            if known is None or known.mark != marks.definitions(self.project.store):
                 self._definitions = known = load(self.project)
             return known
 
@@ -123,7 +125,7 @@ class Engine:
 
     def enforcement_status(self) -> Document:
         """Which policies are in force, and what keeps enforcement from being complete."""
-        return answers.enforcement(self.definitions, self._warnings())
+        return answers.enforcement(self.definitions, self._warnings(), self.project.store)
 
     def action_schema(self, name: str) -> Document:
         """JSON Schema of an action's parameters. Raises UnknownName."""
@@ -297,7 +299,7 @@ class Engine:
 
         Args:
             policy: one policy's name; None for all that apply.
-            action: an action, or an operation such as `git.push` (`operations.OPERATIONS`).
+            action: an action, or an operation such as `git.push` (`operations.OPERATIONS`); a `shell` command is read.
             params: its parameters; leave out to ask in general (what is then unknown counts against it).
 
         Raises:
@@ -307,6 +309,8 @@ class Engine:
         situation = self._now(session, actor)
         if validation.check_name(action, "action") not in definitions.actions and action not in OPERATIONS:
             raise UnknownName("action or operation", action, [*definitions.actions, *OPERATIONS])
+        if action == "shell" and params and isinstance(command := params.get("command"), str):
+            return oversight.decision_on(self.guard(), command, actor=actor, session=session, only=policy)
         return overview.decide(definitions, situation, policy, action, params)
 
     def decide_approval(
@@ -347,6 +351,10 @@ class Engine:
             approval["action"], params, session=approval.get("session"), actor=Actor("human", person)
         )
         return replace(outcome, result={**outcome.result, "approval": shown})
+
+    def guard(self) -> Guard:
+        """What decides about operations past llmgenie's own actions, by the definitions as they are now."""
+        return guard_of(self.project, self.storage, lambda: self.definitions, self._watcher.wake)
 
     def open_actions(self, session: str | None = None) -> tuple[str, ...]:
         """Names of the actions that the present states open; guards and policies are looked at when one is run."""

@@ -11,26 +11,44 @@ from llmgenie_mcp.engine.situation import Situation
 from llmgenie_mcp.expressions import UNKNOWN
 from llmgenie_mcp.outcome import Document
 
+_SAID_OTHERWISE: dict[str, Document] = {
+    "git.commit": {"amend": False, "task_missing": False, "secrets": []},
+    "git.push": {"delete": False, "reviewed": False},
+    "git.push_tag": {"delete": False, "reviewed": False},
+    "git.reset": {"hard": False},
+    "opaque": {"touches": []},
+}
+"""What holds unless it is said: these are found by looking, so nothing found is nothing there."""
 
-def resource_of(situation: Situation, operation: str, params: Mapping[str, Any]) -> Document:
+
+def resource_of(
+    situation: Situation, operation: str, params: Mapping[str, Any], *, base: Path | None = None
+) -> Document:
     """What an operation is about: its parameters, branches by their own name, paths relative to the project.
 
-    What is null is not known, and counts against the operation.
+    Args:
+        situation: where it is asked.
+        operation: its name.
+        params: its parameters; what is null is not known, and counts against the operation.
+        base: the folder that paths are relative to; the folder worked in when left out.
     """
     resource = {"type": operation.partition(".")[0], "force": False, "no_verify": False}
-    resource |= {name: value for name, value in params.items() if value is not None}
-    if operation.startswith("git."):
+    resource |= _SAID_OTHERWISE.get(operation, {})
+    resource |= params
+    resource = {name: value for name, value in resource.items() if value is not None}
+    if operation.startswith("git.") and params.get("branch", "") is not None:
         branch = resource.get("branch") or situation.fact("git.branch")
         if branch is UNKNOWN or not branch:
             resource.pop("branch", None)
         elif isinstance(branch, str):
             # A refspec such as +HEAD:refs/heads/main is about main, and + is force.
             resource["branch"] = branch.removeprefix("+").rpartition(":")[2].removeprefix("refs/heads/")
-            resource["force"] = resource["force"] or branch.startswith("+")
+            if branch.startswith("+"):
+                resource["force"] = True
     path = resource.get("path")
     if isinstance(path, str):
         root = situation.folder.resolve()
-        absolute = _resolved(root / path)
+        absolute = _resolved((base or root) / os.path.expanduser(path))  # noqa: PTH111 - no error for an unknown user
         inside = absolute == root or root in absolute.parents
         resource["path"] = absolute.relative_to(root).as_posix() if inside else absolute.as_posix()
         resource["outside_project"] = not inside
@@ -40,5 +58,5 @@ def resource_of(situation: Situation, operation: str, params: Mapping[str, Any])
 def _resolved(path: Path) -> Path:
     try:
         return path.resolve()
-    except (OSError, RuntimeError):  # links in a ring, or a name too long
+    except (OSError, RuntimeError, ValueError):  # links in a ring, a name too long, a NUL
         return Path(os.path.normpath(path))

@@ -39,7 +39,8 @@ BUILT_IN = {
     "action": ("name", "changes", "destructive", "secrets"),
     "resource": (
         "type", "id", "branch", "source", "remote", "force", "no_verify",
-        "path", "outside_project", "command", "version", "url",
+        "path", "outside_project", "command", "version", "url", "tag", "delete", "amend", "hard", "message",
+        "task_missing", "secrets", "what", "why", "touches", "server", "tool", "method", "reviewed",
     ),
     "context": ("mode", "project"),
     "session": ("id", "open", "status", "mode", "role", "task", "branch"),
@@ -136,7 +137,7 @@ class Situation:
 
     Attributes:
         project: where.
-        known_settings: the project's; None for a hook, which needs none. Read `settings`.
+        known_settings: the project's; None when they are not loaded yet. Read `settings`.
         reader: the documents.
         actor: who asks.
         session: the session's document, or None outside any session.
@@ -149,6 +150,7 @@ class Situation:
         workflows: the definitions in force.
         trusted: whether a person accepted the project's own definitions.
         judge: what the Engine would say to an action by name, as `judge(situation, action, params)`; changes the situation.
+        place: the checkout an operation is about, where that is another than the session's.
     """
 
     project: Project
@@ -168,18 +170,23 @@ class Situation:
     move: Move | None = None
     instance: Document | None = None
     judge: Callable[[Situation, str, Mapping[str, Any]], Any] | None = None
+    place: Path | None = None
     _secrets: tuple[Any, list[str]] | None = field(default=None, init=False, repr=False)
 
     @property
     def settings(self) -> Settings:
-        """The project's settings."""
+        """The project's settings; a hook loads them only when a fact needs them."""
         if self.known_settings is None:
-            raise RuntimeError("a hook decides without settings")
+            from llmgenie_mcp.loader.settings import load_settings
+
+            self.known_settings = load_settings(self.project.store)
         return self.known_settings
 
     @property
     def folder(self) -> Path:
-        """Where the work happens: the session's worktree while it exists, else the project's folder."""
+        """Where the work happens: `place`, else the session's worktree while it exists, else the project's folder."""
+        if self.place is not None:
+            return self.place
         worktree = (self.session or {}).get("worktree")
         return Path(worktree) if worktree and Path(worktree).is_dir() else self.project.root
 
@@ -229,7 +236,7 @@ class Situation:
 
     def _key(self, root: str, field: str) -> str:
         """Under which a fact is kept: what it is about belongs to it."""
-        where = f"{root}@{(self.session or {}).get('worktree', '')}"
+        where = f"{root}@{self.place or (self.session or {}).get('worktree', '')}"
         if root == "git" and not field.startswith("subject_"):
             return where
         return f"{where}@{(self.instance or {}).get('id', '')}@{self.resource.get('source', '')}"

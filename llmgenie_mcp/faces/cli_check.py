@@ -89,8 +89,8 @@ def _part(path: Path) -> str | None:
     """The folder in which a definition has its place; None for settings. Raises UsageError: it cannot be read."""
     from llmgenie_mcp.config import FILE_NAME
     from llmgenie_mcp.loader import yamltext
-    from llmgenie_mcp.loader.packaged import SUFFIXES
     from llmgenie_mcp.loader.yamlfault import Fault
+    from llmgenie_mcp.marks import SUFFIXES
 
     try:
         data = path.read_bytes()

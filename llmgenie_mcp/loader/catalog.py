@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -14,7 +13,7 @@ from typing import Any, Generic, Literal, TypeAlias, TypeVar
 from llmgenie_mcp.errors import DefinitionError
 from llmgenie_mcp.expressions import Problem, Vocabulary
 from llmgenie_mcp.loader import Loaded, Located, definition_error, load_yaml
-from llmgenie_mcp.loader.packaged import SUFFIXES, definition_files, load_packaged, packaged
+from llmgenie_mcp.loader.packaged import definition_files, load_packaged, packaged
 from llmgenie_mcp.loader.schema import nearest
 from llmgenie_mcp.loader.structure import check_workflow, matches
 from llmgenie_mcp.rules import Policy, check_policy
@@ -23,7 +22,6 @@ from llmgenie_mcp.workflow import Workflow
 D = TypeVar("D", Workflow, Policy)
 Origin: TypeAlias = Literal["packaged", "project"]
 Load: TypeAlias = Callable[[Path | Traversable, str, type[Any]], Loaded[Any]]
-FOLDERS = ("workflows", "policies")
 BESIDE = ".project"
 """Ends the name of a policy that applies beside the packaged one; no definition's own name has a dot."""
 
@@ -118,23 +116,6 @@ def load_catalog(
         raise definition_error(reading.problems, reading.unlisted)
     notes = (*_notes("workflow", shipped, own), *_notes("policy", rules, own_rules))
     return Catalog(_entries(workflows, own), _entries(policies, own_rules), notes)
-
-
-def fingerprint(store: Path | None) -> tuple[tuple[str, int, int], ...]:
-    """(name, modification time in ns, size) of each of a project's definition files: differs when they changed."""
-    found: list[tuple[str, int, int]] = []
-    if store is None:
-        return ()
-    for part in FOLDERS:
-        try:
-            with os.scandir(store / part) as listing:
-                for item in listing:
-                    if item.name.endswith(SUFFIXES):
-                        status = item.stat()
-                        found.append((f"{part}/{item.name}", status.st_mtime_ns, status.st_size))
-        except OSError:
-            continue
-    return tuple(sorted(found))
 
 
 class _Reading:

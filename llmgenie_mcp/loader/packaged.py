@@ -19,11 +19,11 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from llmgenie_mcp.loader import Loaded, from_data, load_bytes, read
-from llmgenie_mcp.loader.schema import schema_for
+from llmgenie_mcp.loader.schema import kind_of, schema_for
+from llmgenie_mcp.marks import SUFFIXES
 
 T = TypeVar("T", bound=BaseModel)
 
-SUFFIXES = (".yaml", ".yml", ".json")
 PARSED = "parsed.json"
 
 
@@ -65,11 +65,12 @@ def write_schemas(folder: Path) -> list[Path]:
     """Write the schema of every file format to `folder` as `<format>.schema.json`; returns the files that changed."""
     from llmgenie_mcp.config import Settings
     from llmgenie_mcp.rules import Policy
+    from llmgenie_mcp.scenarios import ScenarioFile
     from llmgenie_mcp.workflow import Workflow
 
-    models: tuple[type[BaseModel], ...] = (Workflow, Policy, Settings)
+    models: tuple[type[BaseModel], ...] = (Workflow, Policy, Settings, ScenarioFile)
     folder.mkdir(parents=True, exist_ok=True)
-    made = {folder / f"{model.__name__.lower()}.schema.json": schema_for(model) for model in models}
+    made = {folder / f"{kind_of(model)}.schema.json": schema_for(model) for model in models}
     return [path for path, schema in made.items() if _write(path, json.dumps(schema, indent=2, ensure_ascii=False))]
 
 

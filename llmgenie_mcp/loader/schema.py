@@ -50,10 +50,15 @@ class _Generator(GenerateJsonSchema):
         return {**made, "additionalProperties": False} if "patternProperties" in made else made
 
 
+def kind_of(model: type[BaseModel]) -> str:
+    """What a file that holds `model` is called: `scenario` for ScenarioFile."""
+    return model.__name__.removesuffix("File").lower()
+
+
 @cache
 def schema_for(model: type[BaseModel]) -> dict[str, Any]:
     """The schema of a file that holds `model`, with a stable versioned `$id`. Do not change the result: it is kept."""
-    kind = model.__name__.lower()
+    kind = kind_of(model)
     made = model.model_json_schema(schema_generator=_Generator)
     properties = {
         "$schema": {"type": "string", "description": "Where this schema is, for editors; llmgenie does not read it."},

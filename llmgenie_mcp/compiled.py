@@ -1,0 +1,178 @@
+"""Policies as plain data, ready to decide without pydantic and without a YAML parser: what a hook reads when no server runs.
+
+The file lies in the user's state folder, outside every project, and counts only while nothing behind it has changed:
+the definitions of the project, the record of trust, the packaged policies, and llmgenie itself.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from llmgenie_mcp import marks, trust
+from llmgenie_mcp.expressions import Expression, message_names, templates
+from llmgenie_mcp.expressions.patterns import name_pattern
+from llmgenie_mcp.policy import PolicySet
+
+if TYPE_CHECKING:
+    from llmgenie_mcp.rules import Policy
+
+
+@dataclass(frozen=True)
+class Fix:
+    """As `rules.Fix`."""
+
+    action: str
+    params: dict[str, Any]
+    message: str
+
+
+@dataclass(frozen=True)
+class Rule:
+    """As `rules.Rule`, as far as deciding needs it."""
+
+    id: str
+    effect: str
+    when: str
+    reason: str
+    fix: Fix | None
+    obligations: tuple[Any, ...]
+
+    @property
+    def condition(self) -> Expression:
+        """`when`, parsed; remembered by `Expression.parse`."""
+        return Expression.parse(self.when)
+
+    def names(self) -> frozenset[str]:
+        """The dotted names that its condition and messages read, without the policy's own `params.…`."""
+        texts = [self.reason]
+        if self.fix is not None:
+            texts += [self.fix.message, *(text for _, text in templates(self.fix.params, ()))]
+        said = {name for text in texts for name, _ in message_names(text)}
+        return frozenset(name for name in said | self.condition.names if name.partition(".")[0] != "params")
+
+
+@dataclass(frozen=True)
+class AppliesTo:
+    """As `rules.AppliesTo`."""
+
+    actions: tuple[str, ...]
+    modes: tuple[str, ...]
+
+    def covers(self, action: str, mode: str | None) -> bool:
+        """Whether it applies to `action` in `mode`; None is outside any mode, where only `*` applies."""
+        return any(name_pattern(p)(action) for p in self.actions) and (
+            "*" in self.modes or (mode is not None and any(name_pattern(p)(mode) for p in self.modes))
+        )
+
+
+@dataclass(frozen=True)
+class CompiledPolicy:
+    """As `rules.Policy`, as far as deciding needs it."""
+
+    name: str
+    level: str
+    applies_to: AppliesTo
+    params: dict[str, Any]
+    rules: tuple[Rule, ...]
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """What a hook needs of a project's definitions.
+
+    Attributes:
+        policies: in force, as plain data.
+        initial_mode: the mode of a project that no session has set one for.
+        trusted: whether a person accepted the project's own definitions.
+        broken: why the project's own definitions could not be read; empty when they could.
+        closed: whether what is broken may hold a critical policy, so that nothing that changes anything may pass.
+    """
+
+    policies: tuple[dict[str, Any], ...]
+    initial_mode: str
+    trusted: bool
+    broken: str = ""
+    closed: bool = False
+
+    @cached_property
+    def policy_set(self) -> PolicySet:
+        """The policies, ready to decide."""
+        return PolicySet(cast("Iterable[Policy]", map(_policy, self.policies)))
+
+
+def compile_policies(policies: Iterable[Policy]) -> tuple[dict[str, Any], ...]:
+    """The policies as JSON."""
+    return tuple(policy.model_dump(mode="json") for policy in policies)
+
+
+def read(store: Path) -> Compiled | None:
+    """What was kept for `store`; None when there is nothing, or something behind it has changed."""
+    try:
+        kept = json.loads(place(store).read_bytes())
+        if kept.pop("mark") == mark_of(store):
+            return Compiled(**{**kept, "policies": tuple(kept["policies"])})
+    except (OSError, ValueError, TypeError, AttributeError, KeyError):
+        pass
+    return None
+
+
+def write(store: Path, compiled: Compiled, mark: object) -> None:
+    """Keep it for the next hook; a state folder that cannot be written only costs the next hook its time.
+
+    Args:
+        store: the project's.
+        compiled: what is kept.
+        mark: `mark_of(store)` from before the definitions were read: a change meanwhile must not go unnoticed.
+    """
+    path = place(store)
+    fresh = path.with_name(f"{path.name}.{os.getpid()}")
+    with contextlib.suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        text = json.dumps({"mark": mark, **{name: getattr(compiled, name) for name in compiled.__dataclass_fields__}})
+        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+        fresh.replace(path)
+
+
+def place(store: Path) -> Path:
+    """The file kept for `store`."""
+    return trust.state_folder() / "compiled" / f"{trust.record(store).name}.json"
+
+
+def mark_of(store: Path) -> list[Any]:
+    """Differs when anything differs that `read` must notice."""
+    package = Path(__file__).resolve().parent
+    shipped = next(
+        (folder for folder in (package / "workflows", package.parent / "workflows") if folder.is_dir()), package
+    )
+    both = (*marks.files(shipped.parent), *marks.files(shipped), *marks.definitions(store))
+    own = Path(__file__).stat()  # another version of llmgenie
+    return [own.st_mtime_ns, own.st_size, *([*mark] for mark in both)]
+
+
+def _policy(data: dict[str, Any]) -> CompiledPolicy:
+    return CompiledPolicy(
+        data["name"],
+        data["level"],
+        AppliesTo(tuple(data["applies_to"]["actions"]), tuple(data["applies_to"]["modes"])),
+        data["params"],
+        tuple(
+            Rule(
+                rule["id"],
+                rule["effect"],
+                rule["when"],
+                rule["reason"],
+                Fix(**rule["fix"]) if rule["fix"] else None,
+                tuple(rule["obligations"]),
+            )
+            for rule in data["rules"]
+        ),
+    )
