@@ -1,4 +1,4 @@
-"""`python -m bench [PART …] [--json FILE]`: measure and print; parts are decisions, engine, storage, startup, mcp."""
+"""`python -m bench [PART …] [--json FILE]`: measure and print; `--help` names the parts."""
 
 from __future__ import annotations
 
@@ -10,7 +10,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
-PARTS = {"decisions": "decisions", "engine": "engine", "storage": "storage", "startup": "startup", "mcp": "mcp_latency"}
+PARTS = {
+    "decisions": "decisions",
+    "shell": "shell",
+    "engine": "engine",
+    "storage": "storage",
+    "startup": "startup",
+    "hooks": "hooks",
+    "mcp": "mcp_latency",
+}
 
 
 def main() -> int:

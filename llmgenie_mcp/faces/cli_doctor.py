@@ -5,15 +5,16 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Literal
 
 import click
 
 from llmgenie_mcp.errors import DefinitionError, LlmgenieError, StorageError
 from llmgenie_mcp.faces import cli_text as text
 from llmgenie_mcp.faces.cli_base import Cli, Command, quick_imports
+from llmgenie_mcp.faces.cli_checks import Check
+from llmgenie_mcp.faces.cli_doctor_points import examine_points, mend_points
 from llmgenie_mcp.faces.cli_read import pass_cli
 from llmgenie_mcp.project import Project, git_top
 
@@ -21,32 +22,19 @@ MCP_RANGE = ((2, 3), (3, 0))
 """As pyproject.toml says: at least the first, below the second."""
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One thing looked at.
-
-    Attributes:
-        name: what.
-        status: ok; warn: works, but look at it; fail: broken.
-        message: what was found.
-        fix: how it is mended; empty when nothing is to be done.
-    """
-
-    name: str
-    status: Literal["ok", "warn", "fail"]
-    message: str
-    fix: str = ""
-
-
 @click.command(cls=Command)
 @click.option("--repair", is_flag=True, help="Mend the store; copies of what is replaced are kept in set-aside/.")
+@click.option("--fix", is_flag=True, help="Write stale or missing hooks again, and mend the store as --repair does.")
 @pass_cli
-def doctor(cli: Cli, repair: bool) -> None:
+def doctor(cli: Cli, repair: bool, fix: bool) -> None:
     """Look whether all is well, and how to mend it.
 
+    Every installed hook is sent a push to main, as its host would send it, and has to refuse.
     Exits with 1 while something is broken.
     """
+    repair = repair or fix
     done = _repair(cli.project) if repair else []
+    done += [f"{name} is written again." for name in mend_points(cli.project)] if fix else []
     checks = examine(cli)
     ok = all(check.status != "fail" for check in checks)
     lines = [f"repaired: {sentence}" for sentence in done] or (["Nothing had to be repaired."] if repair else [])
@@ -64,7 +52,7 @@ def examine(cli: Cli) -> list[Check]:
         project = cli.project
     except LlmgenieError as error:
         return [*checks, Check("project", "fail", error.message, error.hint)]
-    for look in (_project, _definitions, _trust, _commands, _store, _runs, _plugins, _state_folder):
+    for look in (_project, _definitions, _trust, _commands, _store, _runs, _plugins, _state_folder, examine_points):
         checks += look(project)
     return checks
 

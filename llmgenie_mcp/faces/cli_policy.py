@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import click
 
+from llmgenie_mcp.faces import cli_scenarios
 from llmgenie_mcp.faces import cli_text as text
 from llmgenie_mcp.faces.cli_act import parameters, params_options
 from llmgenie_mcp.faces.cli_base import Cli, Command, Group
@@ -63,6 +62,11 @@ def check(cli: Cli, files: tuple[str, ...]) -> None:
         data = engine.enforcement_status()
     lines = text.table(data["policies"], "name", "level", "origin", "rules", "actions")
     notes = [f"{text.mark('warn')} {note}" for note in data["notes"]]
+    lines += ["", f"installed: {', '.join(data['installed'])}"] if data["installed"] else []
+    for name, said in data["points"].items():
+        counts = ", ".join(f"{said[effect]} {effect}" for effect in ("allow", "ask", "deny", "fault") if said[effect])
+        lines.append(f"{name}: last {said['last']}; {counts}")
+        lines += [f"  {rule}: {count}" for rule, count in sorted(said["rules"].items(), key=lambda pair: -pair[1])]
     untrusted = "the project's own definitions are not accepted yet  → llmgenie trust"
     cli.show(data, [*lines, *notes, "" if data["trusted"] else f"{text.mark('warn')} {untrusted}"])
 
@@ -90,27 +94,14 @@ def enforce(
     with cli.engine(read_only=True) as engine:
         decision = engine.enforce(only, action, parameters(pairs, document), session=session, actor=cli.actor)
         data = decision.to_dict(trace=trace)
-    lines = _decision_lines(action, data)
+    lines = text.decision_lines(action, data)
     if decision.allowed:
         cli.show(data, lines)
     else:
         cli.refusal(data, lines)
 
 
-def _decision_lines(action: str, data: dict[str, Any]) -> list[str]:
-    verdict = {"allow": text.mark("ok"), "ask": f"{text.mark('warn')}: a person decides", "deny": text.mark("denied")}
-    lines = [f"{action}: {verdict[data['effect']]}" + ("" if data.get("applicable", True) else "; no policy covers it")]
-    for reason in data.get("reasons") or ():
-        lines += text.reason_lines({k: v for k, v in reason.items() if k != "values"})
-        lines += [f"    {clause}" for clause in reason.get("clauses") or ()]
-        if reason.get("unknown"):
-            lines.append(f"    not known: {', '.join(reason['unknown'])}")
-    matched = {(reason["policy"], reason["rule"]) for reason in data.get("reasons") or ()}
-    for rule in data.get("trace") or ():
-        if (rule["policy"], rule["rule"]) not in matched:
-            lines.append(f"  {rule['policy']}/{rule['rule']}: {rule['outcome']}")
-            lines += [f"    {clause}" for clause in rule["clauses"]]
-    return lines
-
+for command in cli_scenarios.COMMANDS:
+    policy.add_command(command)
 
 COMMANDS = (policy, enforce)

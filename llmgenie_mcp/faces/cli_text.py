@@ -20,7 +20,15 @@ _STYLES: dict[str, dict[str, Any]] = {
     "\ue005": {"dim": True},
 }
 _STYLED = re.compile("([\ue001-\ue005])([^\ue000]*)\ue000")
-_MARKS = {"ok": "\ue001", "warn": "\ue002", "fail": "\ue003", "denied": "\ue003", "failed": "\ue003"}
+_MARKS = {
+    "ok": "\ue001",
+    "warn": "\ue002",
+    "fail": "\ue003",
+    "denied": "\ue003",
+    "failed": "\ue003",
+    "✓": "\ue001",
+    "✗": "\ue003",
+}
 
 
 def plain(value: object) -> str:
@@ -129,6 +137,49 @@ def reason_lines(reason: Mapping[str, Any]) -> list[str]:
         lines.append(line(f"because {', '.join(f'{k} = {compact(v)}' for k, v in reason['values'].items())}", 200))
         lines[-1] = f"  {lines[-1]}"
     return [*lines, fix(reason.get("fix"))]
+
+
+def decision_lines(asked: str, data: Mapping[str, Any]) -> list[str]:
+    """What the policies say to `asked`: `Decision.to_dict(trace=True)`, every rule that was looked at with its clauses."""
+    lines = [f"{asked}: {verdict(data['effect'])}" + ("" if data.get("applicable", True) else "; no policy covers it")]
+    for reason in data.get("reasons") or ():
+        lines += reason_lines({k: v for k, v in reason.items() if k != "values"})
+        lines += [f"    {clause}" for clause in reason.get("clauses") or ()]
+        if reason.get("unknown"):
+            lines.append(f"    not known: {', '.join(reason['unknown'])}")
+    lines += [f"  {one}" for one in audit_lines(data.get("audit") or ())]
+    matched = {(reason["policy"], reason["rule"]) for reason in data.get("reasons") or ()}
+    others = [rule for rule in data.get("trace") or () if (rule["policy"], rule["rule"]) not in matched]
+    for rule in others:
+        if not _about_others(rule):
+            level = f" ({rule['level']})" if "level" in rule else ""
+            lines.append(f"  {rule['policy']}/{rule['rule']}{level}: {rule['outcome']}")
+            lines += [f"    {clause}" for clause in rule["clauses"]]
+    names = [f"{rule['policy']}/{rule['rule']}" for rule in others if _about_others(rule)]
+    return [*lines, f"  about other actions: {', '.join(names)}" if names else ""]
+
+
+def _about_others(rule: Mapping[str, Any]) -> bool:
+    """Whether a rule did not match because it names other actions; its other clauses then say nothing."""
+    named = [clause for clause in rule["clauses"] if clause.startswith("action.name == ")]
+    return rule["outcome"] == "not_matched" and bool(named) and all(" → false" in clause for clause in named)
+
+
+def verdict(effect: str) -> str:
+    """What a decision comes to: ok, a person decides, or denied."""
+    return {"allow": mark("ok"), "ask": f"{mark('warn')}: a person decides", "deny": mark("denied")}[effect]
+
+
+def audit_lines(reasons: Iterable[Mapping[str, Any]]) -> list[str]:
+    """What policies of level audit would have said: `Decision.audit` as JSON."""
+    would = {"deny": "would have been denied", "ask": "a person would have been asked"}
+    return [f"{would[r['effect']]} by {r['policy']}/{r['rule']}: {r['message']}" for r in reasons]
+
+
+def call(name: str, params: Mapping[str, Any] | None) -> str:
+    """An operation or action with its parameters, the empty ones left out: `git.push(branch="main")`."""
+    given = ((key, value) for key, value in (params or {}).items() if value not in ("", False, [], {}))
+    return line(f"{name}({', '.join(f'{key}={compact(value)}' for key, value in given)})", 200)
 
 
 def log_line(entry: Mapping[str, Any]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import unquote, urlsplit
@@ -22,6 +23,7 @@ from llmgenie_mcp.project import ENVIRONMENT, STORE, git_top, resolve
 
 if TYPE_CHECKING:
     from llmgenie_mcp.engine import Engine
+    from llmgenie_mcp.faces.hook_server import HookServer
 
 AnyContext: TypeAlias = Context[Any, Any]
 ROOTS_TIMEOUT = 5.0
@@ -47,6 +49,7 @@ class OpenProject:
         self._given = engine
         self._opened = opened
         self._engine: Engine | None = None
+        self._hooks: HookServer | None = None
         self._lock = anyio.Lock()
 
     @property
@@ -78,7 +81,9 @@ class OpenProject:
                     return roots
                 folder, source = choose_root(roots), "the client's roots"
             # Not under the event loop: the store is read here.
-            return self._take(await anyio.to_thread.run_sync(_open, folder, source))
+            opened = await anyio.to_thread.run_sync(_open, folder, source)
+            self._hooks = await anyio.to_thread.run_sync(serve_hooks, opened)
+            return self._take(opened)
 
     async def prepare(self) -> None:
         """Get ready for the first call while the client is still busy with itself; what fails is told by that call."""
@@ -92,6 +97,8 @@ class OpenProject:
     async def close(self) -> None:
         """Close the Engine, when it was opened here."""
         engine, self._engine = self._engine, None
+        if self._hooks is not None:
+            await anyio.to_thread.run_sync(self._hooks.stop)
         if engine is not None and engine is not self._given:
             await anyio.to_thread.run_sync(engine.close)
 
@@ -103,7 +110,8 @@ class OpenProject:
 
 def _load() -> None:
     """Import what the first call needs; here and not at the top, because a client waits for `initialize` meanwhile."""
-    from llmgenie_mcp import engine, plugins
+    from llmgenie_mcp import plugins
+    from llmgenie_mcp.engine import engine
 
     assert engine  # noqa: S101 - imported for its effect
     plugins.load()
@@ -113,6 +121,16 @@ def _open(folder: str | Path | None, source: str) -> Engine:
     from llmgenie_mcp.engine import Engine
 
     return Engine.open(None if folder is None else resolve(folder, source=source))
+
+
+def serve_hooks(engine: Engine) -> HookServer:
+    """Answer the project's hooks from this process, which has everything loaded that they would load each time."""
+    from llmgenie_mcp.faces.hook_answer import answer
+    from llmgenie_mcp.faces.hook_server import HookServer
+
+    server = HookServer(engine.project.root, lambda request: answer(request, lambda: nullcontext(engine.guard())))
+    server.start()
+    return server
 
 
 async def _roots(context: AnyContext) -> Sequence[str] | InputRequiredResult:

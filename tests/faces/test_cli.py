@@ -96,6 +96,8 @@ READS = [
     ("policy", "list"),
     ("policy", "show", "security"),
     ("policy", "check"),
+    ("policy", "test"),
+    ("policy", "explain", "ls -la"),
     ("workflow", "list"),
     ("workflow", "show", "review"),
     ("workflow", "diagram", "review", "--instance", "REV-1", "--mermaid"),
@@ -143,6 +145,7 @@ def test_reading_commands_answer_with_the_envelope_and_with_lines(
 
 def test_all_reading_commands_are_tried() -> None:
     acting = {"run", "update", "event", "approve", "serve", "demo", "task", "roadmap", "session", "policy", "workflow"}
+    acting |= {"init", "uninstall", "check"}
     tried = {words[:2] for words in READS} | {words[:1] for words in READS}
     written = {("task", w) for w in ("add", "claim", "complete")} | {("roadmap", "add")}
     written |= {("session", w) for w in ("start", "pause", "resume", "finish")}

@@ -24,6 +24,7 @@ def checks(project: Path, *words: str) -> dict[str, list[dict[str, Any]]]:
 def test_a_project_in_order_is_healthy_and_every_warning_says_what_to_do(repo: Path) -> None:
     settings(repo)
     trust.trust(repo / ".llmgenie")
+    data("init", "--yes", "--agent", "claude-code,cursor", project=repo)
     found = data("doctor", project=repo)
     assert found["healthy"]
     assert {check["status"] for check in found["checks"]} == {"ok"}

@@ -1,0 +1,100 @@
+"""What `doctor` looks at where agents are stopped: hooks, git hooks, and what the hosts' own files get wrong."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from llmgenie_mcp.faces.cli_base import quick_imports
+from llmgenie_mcp.faces.cli_checks import Check
+
+if TYPE_CHECKING:
+    from llmgenie_mcp.agents import Site
+    from llmgenie_mcp.faces.points import Hook
+    from llmgenie_mcp.project import Project
+
+FIX = "llmgenie doctor --fix"
+
+
+def examine_points(project: Project) -> Iterator[Check]:
+    """Every check of the enforcement points."""
+    with quick_imports():
+        from llmgenie_mcp.faces import points
+        from llmgenie_mcp.faces.cli_init import site_of
+
+    site = site_of(project.root)
+    hooks = list(points.installed(project.root, site))
+    if not hooks:
+        yield Check(
+            "hooks", "warn", "No agent's hooks are installed: only llmgenie's own tools enforce.", "llmgenie init"
+        )
+    for name in dict.fromkeys(hook.agent.name for hook in hooks):
+        yield from _of_agent([hook for hook in hooks if hook.agent.name == name], project, site)
+    yield from _git(project, site_of(project.store.parent))
+
+
+def mend_points(project: Project) -> list[str]:
+    """Write again what is stale or missing for the agents that are set up; returns the names of the files."""
+    with quick_imports():
+        from llmgenie_mcp.edits import ledger
+        from llmgenie_mcp.faces import points
+        from llmgenie_mcp.faces.cli_init import site_of, survey
+
+    hooks = points.installed(project.root, site_of(project.root))
+    names = list(dict.fromkeys(hook.agent.name for hook in hooks))
+    if not names and not ledger.written(project.store):
+        return []  # what was never set up is not set up behind people's backs
+    return ledger.apply(project.store, survey(project, names).changes)
+
+
+def _of_agent(hooks: list[Hook], project: Project, site: Site) -> Iterator[Check]:
+    from llmgenie_mcp.faces import points
+
+    agent = hooks[0].agent
+    name = f"hooks of {agent.name}"
+    broken = [found for hook in hooks if (found := _stale(hook, site))]
+    for message in dict.fromkeys(broken):
+        yield Check(name, "fail" if "is gone" in message else "warn", message, FIX)
+    for sentence in agent.complaints(project.root):
+        yield Check(name, "fail", sentence, f"Correct the file, or {FIX}")
+    probed = {hook.command: hook for hook in hooks if points.is_probed(hook, project.root)}
+    if not probed:
+        events = ", ".join(dict.fromkeys(hook.event for hook in hooks))
+        yield Check(name, "fail", f"None of them stands where a command can be stopped (only {events}).", FIX)
+    for hook in probed.values():
+        refused, said = points.refuses(hook, project.root)
+        if refused:
+            yield Check(name, "ok", f"{hook.file}: a push to main, sent as {agent.title} would, is refused")
+        else:
+            yield Check(name, "fail", f"{hook.file}: a push to main, sent as {agent.title} would, passes ({said})", FIX)
+
+
+def _stale(hook: Hook, site: Site) -> str:
+    words = hook.words
+    for part in (words[0], next((word for word in words if word.endswith("hook.py")), words[0])):
+        if os.path.isabs(part) and not Path(part).exists():  # noqa: PTH117 - a command's word, not a path yet
+            return f"{hook.file}: {part} is gone, so the hook cannot run."
+    if tuple(words[: len(site.hook)]) != site.hook:
+        return f"{hook.file}: {hook.event} runs another installation or project than this one: {' '.join(words)[:200]}"
+    return ""
+
+
+def _git(project: Project, site: Site) -> Iterator[Check]:
+    from llmgenie_mcp.edits.githooks import HOOKS
+    from llmgenie_mcp.faces import points
+
+    missing = points.git_hooks_missing(project, site)
+    if missing is None:
+        return
+    if missing:
+        yield Check(
+            "git hooks", "warn", f"missing or stale: {', '.join(missing)}", "llmgenie init, or llmgenie doctor --fix"
+        )
+    if len(missing) < len(HOOKS):
+        refused, said = points.git_refuses(site.hook, project.root)
+        if refused:
+            yield Check("git hooks", "ok", "a push to main, told as git tells it, is refused")
+        else:
+            yield Check("git hooks", "fail", f"a push to main, told as git tells it, passes ({said})", FIX)

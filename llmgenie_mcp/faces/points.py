@@ -1,0 +1,142 @@
+"""The enforcement points of a project: which hooks are installed, and whether each of them really refuses."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from llmgenie_mcp import agents
+from llmgenie_mcp.edits import AddItem, WholeFile, githooks, jsonc
+from llmgenie_mcp.edits.jsontext import JsoncError
+from llmgenie_mcp.hosts import PROBE, Reply
+
+if TYPE_CHECKING:
+    from llmgenie_mcp.agents import Agent, Site
+    from llmgenie_mcp.project import Project
+
+OURS = "hook.py"
+PROBE_SECONDS = 20.0
+PUSH_TO_MAIN = f"refs/heads/main {'1' * 40} refs/heads/main {'0' * 40}\n"
+"""What git tells pre-push of a new branch `main`; githooks(5)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hook:
+    """One hook in a host's file.
+
+    Attributes:
+        agent: whose.
+        file: where it stands, relative to the project.
+        event: on which the host runs it.
+        command: what the host runs: a line for its shell, or an argument list.
+    """
+
+    agent: Agent
+    file: str
+    event: str
+    command: str | tuple[str, ...]
+
+    @property
+    def words(self) -> list[str]:
+        """The command as an argument list."""
+        return list(self.command) if not isinstance(self.command, str) else shlex.split(self.command)
+
+
+def installed(root: Path, site: Site) -> Iterator[Hook]:
+    """Every hook of ours in the files of every agent; files that cannot be read are told by `Agent.complaints`.
+
+    Args:
+        root: the project's folder.
+        site: tells the adapters where they would write.
+    """
+    for name in agents.names():
+        agent = agents.find(name)
+        files = dict.fromkeys(
+            edit.path
+            for edit in agent.edits(site)
+            if (isinstance(edit, AddItem) and edit.keys[0] == "hooks")
+            or (isinstance(edit, WholeFile) and edit.path.endswith(".json"))
+        )
+        for file in files:
+            yield from _hooks(agent, root, file)
+
+
+def refuses(hook: Hook, root: Path) -> tuple[bool, str]:
+    """Whether the host would take what its installed command answers to a push to main as a refusal; and what it answered.
+
+    The command is run as the host does it: with its own payload on stdin, through a shell where the host uses one.
+    """
+    probe = hook.agent.probe(root)
+    reply = _run(hook.command, json.dumps(probe.payload), root)
+    if isinstance(reply, str):
+        return False, reply
+    said = (reply.stderr or reply.stdout).strip().split("\n")[0][:300]
+    return hook.agent.denied(probe.event, reply), f"exit code {reply.code}: {said or 'it said nothing'}"
+
+
+def is_probed(hook: Hook, root: Path) -> bool:
+    """Whether this hook stands at the event that the probe is about."""
+    return hook.event.lower() == hook.agent.probe(root).event.lower()  # VS Code reads Copilot's file, in its own spelling
+
+
+def git_refuses(command: tuple[str, ...], root: Path) -> tuple[bool, str]:
+    """As `refuses`, for what git's pre-push runs."""
+    reply = _run((*command, "git", "pre-push", PROBE, PROBE), PUSH_TO_MAIN, root)
+    if isinstance(reply, str):
+        return False, reply
+    return reply.code != 0, f"exit code {reply.code}: {reply.stderr.strip().split(chr(10))[0][:300]}"
+
+
+def git_hooks_missing(project: Project, site: Site) -> list[str] | None:
+    """Names of git's hooks in which our lines are missing or stale; None where there is no repository."""
+    repo = githooks.repository(project.root)
+    if repo is None:
+        return None
+    found = githooks.plan_hooks(repo, site.hook)
+    return sorted({Path(change.path).name.removesuffix(githooks.ASIDE) for change in found.changes})
+
+
+def _hooks(agent: Agent, root: Path, file: str) -> Iterator[Hook]:
+    try:
+        data = jsonc.parse((root / file).read_text(encoding="utf-8-sig"))
+    except (OSError, UnicodeDecodeError, JsoncError):
+        return
+    hooks = data.get("hooks") if isinstance(data, dict) else None
+    for event, items in hooks.items() if isinstance(hooks, dict) else ():
+        for command in _commands(items):
+            if OURS in str(command):
+                yield Hook(agent, file, str(event), command)
+
+
+def _commands(item: Any) -> Iterator[str | tuple[str, ...]]:
+    if isinstance(item, list):
+        for one in item:
+            yield from _commands(one)
+    elif isinstance(item, dict):
+        yield from _commands(item.get("hooks"))
+        line = item.get("exec") or item.get("command") or item.get("bash")
+        if isinstance(line, str):
+            words = item.get("args")
+            yield (line, *map(str, words)) if isinstance(words, list) else line
+
+
+def _run(command: str | tuple[str, ...], given: str, root: Path) -> Reply | str:
+    """The answer, or why there is none."""
+    words = ["sh", "-c", command] if isinstance(command, str) else list(command)
+    try:
+        done = subprocess.run(
+            words,
+            input=given.encode(),
+            capture_output=True,
+            cwd=root,
+            timeout=PROBE_SECONDS,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return f"it could not be run: {error}"
+    return Reply(done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace"), done.returncode)
