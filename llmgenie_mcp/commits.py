@@ -26,6 +26,7 @@ TIMEOUT = 60.0
 MOST_ASKED = 200
 """For so many refs of one push is it found out whether they are forced; for more it is not known."""
 _TASK = re.compile(r"(?<![\w-])[A-Z][A-Z0-9]{0,15}-[0-9]{1,9}(?![\w-])")
+_PUSHED = re.compile(r".* ([0-9a-f]{40,64}) (\S+) ([0-9a-f]{40,64})")
 _SCISSORS = "------------------------ >8 ------------------------"
 _COMMENT_CHARACTERS = "#;@!$%^&|:"
 _WHOLE_HISTORY = (
@@ -200,18 +201,22 @@ def pushed(folder: Path, remote: str, url: str, lines: Iterable[str]) -> list[Op
         lines: of the hook's stdin: `<local ref> <local oid> <remote ref> <remote oid>`.
 
     Returns:
-        A `git.push` or `git.push_tag` for each line. `force` is true when what is on the other side would be lost, and
-        None where that is not known; refs that are neither branches nor tags keep their full name.
+        A `git.push`, with the `commit` that is pushed, or a `git.push_tag` for each line. `force` is true when what is on
+        the other side would be lost, and None where that is not known; refs that are neither branches nor tags keep their
+        full name.
+
+    Raises:
+        ProjectError: git does not answer.
     """
     found, asked = [], 0
     for line in lines:
         if not line.strip():
             continue
-        parts = line.split()
-        if len(parts) != 4:
+        told = _PUSHED.fullmatch(line.strip())
+        if told is None:
             found.append(Operation("git.push", {"branch": None, "remote": remote or url}, line.strip()))
             continue
-        _, local, ref, there = parts
+        local, ref, there = told.groups()
         delete, new = not local.strip("0"), not there.strip("0")
         force: bool | None = False
         if not (delete or new or local == there):

@@ -39,6 +39,14 @@ class Approvals(_Part):
     elicitation: bool = Field(default=True, description="Through the client's own dialogue; false: in a terminal only.")
 
 
+class Hooks(_Part):
+    """How hooks are answered."""
+
+    http_port: int | None = Field(
+        default=None, ge=1024, le=65535, description="Port on loopback for hosts that call an address; null: none."
+    )
+
+
 class Settings(_Part):
     """All settings of a project."""
 
@@ -46,6 +54,7 @@ class Settings(_Part):
         default={}, description="Programs by name. `test` is what run_tests runs, `publish` what a release runs."
     )
     approvals: Approvals = Field(default=Approvals(), description="How a person may answer.")
+    hooks: Hooks = Field(default=Hooks(), description="How the hooks of agents are answered.")
     durability: Literal["full", "relaxed"] = Field(
         default="full",
         description="`full` waits for the disk before answering; `relaxed` may lose the last second at power loss.",

@@ -78,6 +78,17 @@ def test_a_pattern_stands_for_the_files_it_would_hit(engine: Engine, repo: Path,
     assert effect == ("allow" if pattern == "*/x" else "deny")
 
 
+def test_what_was_committed_is_named_and_no_pattern(engine: Engine, repo: Path) -> None:
+    (repo / ".env").write_text("x", encoding="utf-8")
+    assert judge(engine, ("file.write", {"path": ".en*"})).effect == "deny"
+    assert judge(engine, ("file.write", {"path": ".en*", "kind": "committed"})).effect == "allow"
+
+
+def test_more_than_can_be_looked_through_does_not_pass_in_silence(engine: Engine) -> None:
+    ruling = judge(engine, *(("file.read", {"path": f"f{number}"}) for number in range(10_001)))
+    assert rules(ruling) == ["security/commands-can-be-read"]
+
+
 def test_a_home_is_written_as_a_shell_would_write_it(engine: Engine, isolated: Path) -> None:
     ruling = judge(engine, ("file.read", {"path": "~/.ssh/id_rsa"}))
     assert rules(ruling) == ["security/no-secret-files"]

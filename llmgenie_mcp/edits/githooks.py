@@ -73,9 +73,10 @@ def repository(root: Path) -> Repository | None:
     if not top:
         return None
     folder = Path(top[0])
-    places = _ask(folder, "rev-parse", "--git-common-dir", "--git-path", "hooks")
-    common, hooks = ((folder / place).resolve() for place in places)
-    return Repository(folder.resolve(), common, hooks)
+    places = [
+        (folder / place).resolve() for place in _ask(folder, "rev-parse", "--git-common-dir", "--git-path", "hooks")
+    ]
+    return Repository(folder.resolve(), *places) if len(places) == 2 else None
 
 
 def plan_hooks(repo: Repository, hook: Sequence[str]) -> HookPlan:

@@ -255,6 +255,8 @@ def _cut(tree: Tree, parent: Node, entry: Entry) -> str:
         follows
     ):
         follows = text[start : entry.start] + follows  # else the comment would swallow what follows
+    if index == 0 and start == entry.start and comma == end:
+        follows = follows.lstrip(" \t")
     head = text[:start]
     before = parent.entries[index - 1].comma if index else None
     if last and comma is None and before is not None:

@@ -168,12 +168,10 @@ def _as_theirs(entry: Entry, found: Held) -> Held | None:
     if found.link or (entry.original is not None and found.data == entry.original.data):
         return found
     try:
-        rest = undo.take_out(_text(found.data), entry.undo)
+        rest = undo.theirs(_text(found.data), entry.undo, made=entry.original is None)
     except ValueError:
         return found
-    if entry.original is None and undo.is_nothing(rest, entry.undo):
-        return None
-    return Held(_bytes(rest), found.mode)
+    return None if rest is None else Held(_bytes(rest), found.mode)
 
 
 def _after(change: Change, found: Held | None) -> Held:

@@ -177,7 +177,14 @@ def _with_member(draft: _Draft, edit: SetMember) -> _Draft:
     if before is not None and (edit.weak or jsonc.same(jsonc.parse(before), edit.value)):
         return draft
     made = len(keys) - 1 - jsonc.reach(text, keys) if before is None else 0
-    record = {"kind": "member", "keys": list(keys), "value": edit.value, "made": made, "before": before}
+    record = {
+        "kind": "member",
+        "keys": list(keys),
+        "value": edit.value,
+        "made": made,
+        "before": before,
+        "weak": edit.weak,
+    }
     verb = "adds" if before is None else "replaces"
     return draft.with_(jsonc.set_member(text, keys, edit.value), f"{verb} {'.'.join(keys)}", record)
 

@@ -144,8 +144,8 @@ def _without_ours(name: str, path: Path, entry: Entry, found: Held) -> Taken:
     if found.link or any(record["kind"] == "whole" for record in entry.undo):
         return Taken(name, "left", "it was changed since; delete it by hand when it is of no use")
     text = found.data.decode("utf-8", "surrogateescape")
-    rest = undo.take_out(text, entry.undo)
-    if entry.original is None and undo.is_nothing(rest, entry.undo):
+    rest = undo.theirs(text, entry.undo, made=entry.original is None)
+    if rest is None:
         files.remove(path)
         return Taken(name, "removed")
     if rest == text:

@@ -1,13 +1,13 @@
 """What one edit has put into a text, in a form that can be kept as JSON, looked for, and taken out of it again.
 
-A record is {"kind": "member", "keys", "value", "made", "before"}, {"kind": "items", "keys", "mark", "items", "made", "before"},
-{"kind": "block", "comment", "text", "lead", "before"}, {"kind": "whole"} or {"kind": "moved", "aside"}. `made` counts the
-objects and arrays on the way that were made too; `before` is what stood there.
+A record is {"kind": "member", "keys", "value", "made", "before", "weak"}, {"kind": "items", "keys", "mark", "items", "made",
+"before"}, {"kind": "block", "comment", "text", "lead", "before"}, {"kind": "whole"} or {"kind": "moved", "aside"}. `made`
+counts the objects and arrays on the way that were made too; `before` is what stood there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, TypeAlias
 
 from llmgenie_mcp.edits import blocks, jsonc
@@ -70,16 +70,24 @@ def look_for(text: str, record: Undo) -> Presence:
     return "changed"
 
 
-def is_nothing(text: str, records: Iterable[Undo]) -> bool:
-    """Whether `text` of a file that we made, with our entries taken out, is of no worth to anybody."""
-    if text.strip("\ufeff \t\r\n") in {"", "#!/bin/sh"}:
-        return True
-    try:
-        value = jsonc.parse(text)
-    except jsonc.JsoncError:
-        return False
-    weak = [record["keys"][0] for record in records if record["kind"] == "member" and len(record["keys"]) == 1]
-    return isinstance(value, dict) and set(value) <= set(weak) and "//" not in text and "/*" not in text
+def theirs(text: str, records: Sequence[Undo], *, made: bool) -> str | None:
+    """What is other people's in `text`: without what the records put in; None where nothing is left of a file that we made.
+
+    Args:
+        text: of a file that people changed since.
+        records: what was put in.
+        made: whether the file is one that we made. Then members of which it only needs some value (`weak`, such as the
+            version of a format) stay with what people added.
+
+    Raises:
+        jsonc.JsoncError, blocks.BlockError: the text was changed so that it cannot be read.
+    """
+    rest = take_out(text, records)
+    if not made:
+        return rest
+    if rest.strip("\ufeff \t\r\n") in {"", "{}", "#!/bin/sh"}:
+        return None
+    return take_out(text, [record for record in records if not record.get("weak")])
 
 
 def _take_out_member(text: str, record: Undo) -> str:

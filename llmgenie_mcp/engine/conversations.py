@@ -7,6 +7,7 @@ name one. A conversation that named none belongs to the session that is open in 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,14 @@ from llmgenie_mcp.storage import Storage
 
 TABLE = "conversations"
 OURS = "llmgenie"
-_STARTED = re.compile(r"\bSES-\d{1,12}\b")
+TOOLS = frozenset(
+    {"get_available_actions", "get_workflow_state", "get_policy", "get_context_data"}
+    | {"run_action", "update_context", "trigger_event", "enforce_policy"}
+)
+"""The tools of llmgenie's own server; another server's tool is not taken for one of them by the server's name alone."""
+_SESSION = re.compile(r"SES-\d{1,12}")
+_STARTED = re.compile(r"\bsession\W{1,16}id\W{1,12}(SES-\d{1,12})\b")
+"""In a result: `session: {"id": "SES-1"`, as text or quoted once or twice. A refusal names sessions too, in other forms."""
 _SAFE = re.compile(r"[^\w.:@-]")
 
 
@@ -39,7 +47,7 @@ def session_of(storage: Storage, event: HookEvent, checkout: Path) -> str | None
         here = [
             session
             for session in storage.query("sessions", {"status": status}).items
-            if session.get("worktree") in (None, str(checkout))
+            if session.get("worktree") in (None, str(checkout), str(checkout.resolve()))
         ]
         if here:
             return str(max(here, key=lambda session: str(session["updated_at"]))["id"])
@@ -47,8 +55,10 @@ def session_of(storage: Storage, event: HookEvent, checkout: Path) -> str | None
 
 
 def is_ours(call: ToolCall) -> bool:
-    """Whether a call goes to llmgenie's own server, which enforces by itself."""
-    return call.kind == "mcp" and OURS in (call.server, *call.server.split("_"), *call.server.split("-"))
+    """Whether a call goes to llmgenie's own server, which enforces by itself; Cursor tells the tool alone."""
+    if call.kind != "mcp" or call.tool not in TOOLS:
+        return False
+    return not call.server or OURS in re.split(r"[\W_]+", call.server.lower())
 
 
 def named_session(event: HookEvent) -> str | None:
@@ -56,13 +66,15 @@ def named_session(event: HookEvent) -> str | None:
     for call in event.calls:
         if not is_ours(call):
             continue
-        if event.kind == "after" and call.arguments.get("action") in ("start_session", "resume_session"):
+        action, params = call.arguments.get("action"), call.arguments.get("params")
+        if event.kind == "after" and action == "start_session":
             found = _STARTED.search(str(event.result)[:20_000])
             if found:
-                return found[0]
-        said = call.arguments.get("session")
-        if isinstance(said, str) and _STARTED.fullmatch(said):
-            return said
+                return found[1]
+        resumed = params.get("session") if action == "resume_session" and isinstance(params, Mapping) else None
+        for said in (resumed, call.arguments.get("session")):
+            if isinstance(said, str) and _SESSION.fullmatch(said):
+                return said
     return None
 
 

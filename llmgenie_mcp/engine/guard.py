@@ -36,8 +36,8 @@ TRACED = frozenset(
     | {"git.discard", "file.delete", "package.publish"}
 )
 """What stands in the meta-log although it was allowed."""
-MOST = 2000
-"""So many operations of one event are judged, and so many files stand for one pattern."""
+MOST = 10_000
+"""So many operations of one event are judged, and so many files stand for one pattern; more cannot be looked through."""
 _RANK: dict[str, int] = {"deny": 0, "ask": 1, "allow": 2}
 
 
@@ -245,24 +245,22 @@ def _place(folder: Path, operation: Operation, root: Path) -> Path:
 
 def _spread(operations: Iterable[Operation], folder: Path) -> Iterator[Operation]:
     """The operations with each pattern among the paths replaced by the files it stands for now."""
-    count = 0
-    for operation in operations:
-        for one in _files(operation, folder):
-            if count == MOST:
-                return
-            count += 1
-            yield one
+    for count, operation in enumerate(one for given in operations for one in _files(given, folder)):
+        if count == MOST:
+            params = {"command": operation.text, "why": f"more than {MOST} files at once", "touches": ["anything"]}
+            yield Operation("opaque", params, operation.text)
+            return
+        yield operation
 
 
 def _files(operation: Operation, folder: Path) -> Iterator[Operation]:
-    path = operation.params.get("path")
-    if not isinstance(path, str) or not glob.has_magic(path) or "\0" in path:
-        yield operation
-        return
-    found = glob.glob(os.path.expanduser(path), root_dir=folder, recursive=False)  # noqa: PTH111, PTH207 - patterns of a shell
     yield operation  # a file may have the pattern as its very name
-    for name in found[:MOST]:
-        yield replace(operation, params={**operation.params, "path": name})
+    path = operation.params.get("path")
+    if operation.params.get("kind") == "committed" or not isinstance(path, str) or "\0" in path:
+        return
+    if glob.has_magic(path):
+        for name in glob.iglob(os.path.expanduser(path), root_dir=folder):  # noqa: PTH111, PTH207 - as a shell does
+            yield replace(operation, params={**operation.params, "path": name})
 
 
 __all__ = ["HARMLESS", "TRACED", "Finding", "Guard", "Ruling"]

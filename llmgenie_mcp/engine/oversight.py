@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from llmgenie_mcp import redact
 from llmgenie_mcp.engine import conversations, tally
 from llmgenie_mcp.engine.guard import Guard, Ruling
 from llmgenie_mcp.errors import StorageError
@@ -37,7 +38,8 @@ def answer(guard: Guard, event: HookEvent) -> Verdict:
     verdict, rules = _ANSWERS.get(event.kind, _seen)(guard, event)
     if event.conversation == PROBE:
         return verdict
-    tally.note(guard.project.store, event.host, event.name, verdict.effect, rules)
+    effect = verdict.effect if event.kind == "before" else "seen"
+    tally.note(guard.project.store, event.host, event.name, effect, rules)
     return verdict
 
 
@@ -100,7 +102,7 @@ def explained(ruling: Ruling, effect: str) -> str:
             if asked
             else "Nothing was done. Do not try another way to the same end: take the next step above, or tell the user."
         )
-    return "\n".join(lines)
+    return str(redact.redact("\n".join(lines)))  # a reason may quote the command
 
 
 def _before(guard: Guard, event: HookEvent) -> tuple[Verdict, tuple[str, ...]]:
@@ -123,7 +125,7 @@ def _before(guard: Guard, event: HookEvent) -> tuple[Verdict, tuple[str, ...]]:
             return Verdict("deny", why, why), ("logging/cannot-be-written",)
         return Verdict(), rules
     first = ruling.reasons[0]
-    summary = f"llmgenie: {first.policy}/{first.rule}: {first.message}"
+    summary = str(redact.redact(f"llmgenie: {first.policy}/{first.rule}: {first.message}"))
     if effect == "ask":
         return Verdict("ask", explained(ruling, "ask"), summary), rules
     return Verdict("deny", explained(ruling, "deny"), summary), rules
@@ -137,10 +139,12 @@ def _after(guard: Guard, event: HookEvent) -> tuple[Verdict, tuple[str, ...]]:
 def _session_start(guard: Guard, event: HookEvent) -> tuple[Verdict, tuple[str, ...]]:
     folder = Path(event.folder) if event.folder else guard.project.root
     session = _session(guard, event, folder)
-    text = "\n".join(_standing(guard, session)) + "\n\n"
+    rules = ""
     with contextlib.suppress(OSError):
-        text += GUIDE.read_text(encoding="utf-8")
-    return Verdict(context=text.encode()[:CONTEXT_BYTES].decode("utf-8", "ignore").strip()), ()
+        rules = f"\n\n{GUIDE.read_text(encoding='utf-8').strip()}"
+    standing = str(redact.redact("\n".join(_standing(guard, session)))).encode("utf-8", "replace")
+    left = CONTEXT_BYTES - len(rules.encode())
+    return Verdict(context=standing[: max(left, 0)].decode("utf-8", "ignore") + rules), ()
 
 
 def _stop(guard: Guard, event: HookEvent) -> tuple[Verdict, tuple[str, ...]]:

@@ -13,6 +13,7 @@ from llmgenie_mcp.faces import (
     cli_approve,
     cli_check,
     cli_doctor,
+    cli_hook,
     cli_init,
     cli_log,
     cli_policy,
@@ -56,6 +57,7 @@ for module in (
     cli_range,
     cli_init,
     cli_doctor,
+    cli_hook,
     cli_serve,
 ):
     for command in module.COMMANDS:

@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,6 +32,12 @@ LONGEST = 60
 
 
 UNWRITTEN = "Nothing was written: `llmgenie init --yes` writes it, `llmgenie init --dry-run` shows it line by line."
+
+
+NO_GIT = "This is no git checkout, so there are no git hooks: run `llmgenie init` again after `git init`."
+NO_ANSWER = (
+    "git does not answer here, so there are no git hooks: see what `git status` says, and run `llmgenie init` again."
+)
 
 
 @dataclass(slots=True)
@@ -137,6 +144,7 @@ def survey(project: Project, names: Sequence[str], *, git_hooks: bool = True) ->
         from llmgenie_mcp import agents
         from llmgenie_mcp.edits import githooks, ledger, store
         from llmgenie_mcp.edits.plan import plan
+        from llmgenie_mcp.project import git_top
 
     written = ledger.written(project.store)
     found = Installation(list(names))
@@ -146,9 +154,7 @@ def survey(project: Project, names: Sequence[str], *, git_hooks: bool = True) ->
     found.changes += plan(project.root, wanted, written)
     repo = githooks.repository(project.root)
     if repo is None:
-        found.notes.append(
-            "This is no git checkout, so there are no git hooks: run `llmgenie init` again after `git init`."
-        )
+        found.notes.append(NO_ANSWER if git_top(project.root) else NO_GIT)
     elif git_hooks:
         hooks = githooks.plan_hooks(repo, site_of(project.store.parent).hook)
         found.changes += hooks.changes
@@ -191,7 +197,11 @@ def _of_this_machine(project: Project, changes: Sequence[Change], site: Site) ->
     known = ledger.load(project.store).entries
     made = {path for path, entry in known.items() if entry.original is None}
     made |= {change.place for change in changes if change.before is None and change.place not in known}
-    data = {path: held.data for path in known if not path.is_dir() and (held := files.look(path))}
+    data: dict[Path, bytes] = {}
+    for path in known:
+        with suppress(OSError):
+            held = files.look(path)
+            data |= {path: held.data} if held else {}
     data |= {change.place: change.after for change in changes if change.after is not None}
     return {path: path in made for path, text in data.items() if any(os.fsencode(sign) in text for sign in signs)}
 

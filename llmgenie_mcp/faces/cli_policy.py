@@ -62,11 +62,6 @@ def check(cli: Cli, files: tuple[str, ...]) -> None:
         data = engine.enforcement_status()
     lines = text.table(data["policies"], "name", "level", "origin", "rules", "actions")
     notes = [f"{text.mark('warn')} {note}" for note in data["notes"]]
-    lines += ["", f"installed: {', '.join(data['installed'])}"] if data["installed"] else []
-    for name, said in data["points"].items():
-        counts = ", ".join(f"{said[effect]} {effect}" for effect in ("allow", "ask", "deny", "fault") if said[effect])
-        lines.append(f"{name}: last {said['last']}; {counts}")
-        lines += [f"  {rule}: {count}" for rule, count in sorted(said["rules"].items(), key=lambda pair: -pair[1])]
     untrusted = "the project's own definitions are not accepted yet  → llmgenie trust"
     cli.show(data, [*lines, *notes, "" if data["trusted"] else f"{text.mark('warn')} {untrusted}"])
 

@@ -10,7 +10,7 @@ import os
 import secrets
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 BRANCH_VARIABLES = ("GITHUB_HEAD_REF", "GITHUB_REF_NAME", "CI_MERGE_REQUEST_SOURCE_BRANCH_NAME", "CI_COMMIT_REF_NAME")
 """Where CI says which branch it is about: it mostly checks out a commit and no branch."""
+BINDING = "security/definitions-need-a-person"
 SHOWN = 10
 """So many findings of one rule in one commit are told to people; JSON and annotations have all."""
 BY_FORM = (
@@ -65,9 +66,12 @@ class Finding:
 @click.option("--range", "revisions", metavar="A..B", required=True, help="The commits of B that A does not have.")
 @click.option("--branch", metavar="NAME", help="The branch they are on; else what CI says, else the one checked out.")
 @click.option("--strict", is_flag=True, help="Exit with 1 also for what only a person may agree to.")
+@click.option(
+    "--code-owners", is_flag=True, help="Code owners must approve what binds agents: warn of it, do not fail."
+)
 @click.option("--no-tasks", is_flag=True, help="Do not ask each message for a task.")
 @pass_cli
-def check(cli: Cli, revisions: str, branch: str | None, strict: bool, no_tasks: bool) -> None:
+def check(cli: Cli, revisions: str, branch: str | None, strict: bool, code_owners: bool, no_tasks: bool) -> None:
     """Judge commits that were made, as CI does.
 
     Each commit of the range is judged as if an agent made it: its message, its task, secrets in the lines it adds, and
@@ -86,7 +90,8 @@ def check(cli: Cli, revisions: str, branch: str | None, strict: bool, no_tasks: 
             notes.append(WITHOUT_SESSION)
         for commit in commits.in_range(project.root, revisions, branch):
             tasks = None if known is None else commits.tasks_named(commit.message, known)
-            judged.append((commit, list(_findings(engine, session, commit, commit.operations(tasks)))))
+            found = _findings(engine, session, commit, commit.operations(tasks))
+            judged.append((commit, [_owned(one) if code_owners else one for one in found]))
     effects = [_strictest(found) for _, found in judged]
     denied, asked = effects.count("deny"), effects.count("ask")
     rows = [
@@ -133,6 +138,11 @@ def _findings(engine: Engine, session: str | None, commit: Commit, operations: l
             yield Finding(reason.effect, rule, reason.message, path, None, reason.fix)
     for path in commit.unread:
         yield Finding("ask", "check/too-much-to-search", f"{path} was not searched for secrets to its end.", path)
+
+
+def _owned(finding: Finding) -> Finding:
+    """A change to what binds agents, as a question to the code owners who have to approve it anyway."""
+    return replace(finding, effect="ask") if finding.rule == BINDING else finding
 
 
 def _reasons(engine: Engine, session: str | None, operations: list[Operation]) -> Iterator[tuple[Operation, Reason]]:

@@ -23,7 +23,7 @@ LONGEST = 32 * 1024 * 1024
 """Bytes of input; more is refused."""
 SOCKET_PATH = 100
 """Characters of a socket's path; operating systems allow 104 or 108."""
-PASSED_ON = ("GIT_INDEX_FILE",)
+PASSED_ON = ("GIT_INDEX_FILE", "GIT_EDITOR")
 """Environment variables whose values the decision may need."""
 
 

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from llmgenie_mcp import agents
+from llmgenie_mcp import agents, redact
 from llmgenie_mcp.agents import Agent
 from llmgenie_mcp.agents._common import fault
 from llmgenie_mcp.engine import oversight, tally
 from llmgenie_mcp.engine.guard import Guard
 from llmgenie_mcp.errors import LlmgenieError
-from llmgenie_mcp.hosts import HookEvent, PayloadError, Reply
+from llmgenie_mcp.hosts import PROBE, HookEvent, PayloadError, Reply
 from llmgenie_mcp.project import Project, store_of
 
 GIT = "git"
@@ -88,8 +88,9 @@ def answer(request: HookRequest, guard: Callable[[], AbstractContextManager[Guar
     except Exception as error:  # noqa: BLE001 - a hook that fails lets everything pass on most hosts
         why = f"{type(error).__name__}: {error}"
     store = store_of(request.project)
-    if store.is_dir():
+    if store.is_dir() and not (event and event.conversation == PROBE):
         tally.note(store, request.host, event.name if event else "?", "fault")
+    why = str(redact.redact(why))  # an error may quote what was asked
     return fault(event, f"llmgenie cannot decide, and so refuses: {why} (`llmgenie doctor` tells what is wrong.)")
 
 

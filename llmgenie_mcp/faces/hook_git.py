@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -54,18 +55,30 @@ def answer_git(request: HookRequest, guard: Guard) -> Reply:
 def _operations(request: HookRequest, name: str, arguments: list[str], guard: Guard) -> list[Operation]:
     folder = request.folder
     if name == "pre-commit":
-        return commits.staged(folder, request.environment.get("GIT_INDEX_FILE"))
+        return [_told(one) for one in commits.staged(folder, request.environment.get("GIT_INDEX_FILE"))]
     if name == "commit-msg":
-        return _message(folder, arguments, guard)
+        edited = (
+            request.environment.get("GIT_EDITOR") != ":"
+        )  # git says so when the message was given on the command line
+        return _message(folder, arguments, guard, edited=edited)
     remote, url = (*arguments, "", "")[:2]
     return commits.pushed(folder, remote, url, request.payload.decode("utf-8", "replace").splitlines())
 
 
-def _message(folder: Path, arguments: list[str], guard: Guard) -> list[Operation]:
+def _told(operation: Operation) -> Operation:
+    """With the secrets that were found as sentences: this is what a refusal and the log say of them."""
+    found = operation.params.get("secrets")
+    if not found:
+        return operation
+    places = [f"{one['kind']} in {one['path']}:{one['line']}" for one in found]
+    return replace(operation, params={**operation.params, "secrets": places})
+
+
+def _message(folder: Path, arguments: list[str], guard: Guard, *, edited: bool) -> list[Operation]:
     found = repository_folders(folder)
     if not arguments or (found and (found[0] / "MERGE_HEAD").exists()):
         return []  # a merge takes over commits that were judged when they were made
-    text = commits.message(folder, folder / arguments[0])
+    text = commits.message(folder, folder / arguments[0], edited=edited)
     tasks = commits.tasks_named(text, lambda id_: guard.storage.get("tasks", id_) is not None)
     return [Operation("git.commit", {"branch": "", "message": text[:2000], "task_missing": not tasks})]
 

@@ -18,10 +18,14 @@ import struct
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from llmgenie_mcp.faces import hook
 from llmgenie_mcp.faces.hook_answer import HookRequest, encode
 from llmgenie_mcp.hosts import Reply
+
+if TYPE_CHECKING:
+    from llmgenie_mcp.faces.hook_http import HttpHooks
 
 TAKE_OVER = 1.0
 """Seconds between looks whether the process that serves has ended."""
@@ -41,9 +45,11 @@ class HookServer:
     Args:
         project: the project's folder.
         answer: what a request is answered; must not raise.
+        http_port: a port on loopback to answer at as well; None for none.
     """
 
-    def __init__(self, project: Path, answer: Callable[[HookRequest], Reply]) -> None:
+    def __init__(self, project: Path, answer: Callable[[HookRequest], Reply], *, http_port: int | None = None) -> None:
+        self._project, self._http_port = project, http_port
         self.path = Path(hook.socket_path(str(project)))
         self.serving = threading.Event()
         self._settled = threading.Event()
@@ -91,19 +97,38 @@ class HookServer:
             self._settled.set()
 
     def _serve(self) -> None:
-        with self._listen() as listener:
-            self.serving.set()
-            self._settled.set()
-            while not self._stopped.is_set():
-                ready, _, _ = select.select([listener.fileno(), self._wake], [], [])
-                if listener.fileno() not in ready:
-                    continue
-                connection, _ = listener.accept()
-                self._slots.acquire()
-                threading.Thread(target=self._one, args=(connection,), name="llmgenie-hook", daemon=True).start()
+        http = self._serve_http()
+        try:
+            with self._listen() as listener:
+                self.serving.set()
+                self._settled.set()
+                self._take_calls(listener)
+        finally:
+            if http is not None:
+                http.stop()
         self.serving.clear()
         for left in (self.path, self.path.with_name(f"{self.path.name}.tcp")):
             left.unlink(missing_ok=True)
+
+    def _take_calls(self, listener: socket.socket) -> None:
+        while not self._stopped.is_set():
+            ready, _, _ = select.select([listener.fileno(), self._wake], [], [])
+            if listener.fileno() not in ready:
+                continue
+            connection, _ = listener.accept()
+            self._slots.acquire()
+            threading.Thread(target=self._one, args=(connection,), name="llmgenie-hook", daemon=True).start()
+
+    def _serve_http(self) -> HttpHooks | None:
+        if self._http_port is None:
+            return None
+        from llmgenie_mcp.faces.hook_http import HttpHooks
+
+        try:
+            return HttpHooks(self._http_port, self._project, self._answer)
+        except OSError as error:
+            log.warning("hooks are not served over HTTP: port %s: %s", self._http_port, error)
+            return None
 
     def _listen(self) -> socket.socket:
         self.path.unlink(missing_ok=True)  # left by a process that was killed

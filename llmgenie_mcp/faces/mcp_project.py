@@ -19,6 +19,7 @@ from mcp_types import InputRequiredResult, ListRootsRequest, ListRootsResult
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import ValidationError
 
+from llmgenie_mcp.errors import LlmgenieError
 from llmgenie_mcp.project import ENVIRONMENT, STORE, git_top, resolve
 
 if TYPE_CHECKING:
@@ -128,7 +129,15 @@ def serve_hooks(engine: Engine) -> HookServer:
     from llmgenie_mcp.faces.hook_answer import answer
     from llmgenie_mcp.faces.hook_server import HookServer
 
-    server = HookServer(engine.project.root, lambda request: answer(request, lambda: nullcontext(engine.guard())))
+    try:
+        port = engine.definitions.settings.hooks.http_port
+    except LlmgenieError:
+        port = None  # definitions that cannot be read are told to every hook
+    server = HookServer(
+        engine.project.root,
+        lambda request: answer(request, lambda: nullcontext(engine.guard())),
+        http_port=port,
+    )
     server.start()
     return server
 

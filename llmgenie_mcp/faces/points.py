@@ -81,7 +81,9 @@ def refuses(hook: Hook, root: Path) -> tuple[bool, str]:
 
 def is_probed(hook: Hook, root: Path) -> bool:
     """Whether this hook stands at the event that the probe is about."""
-    return hook.event.lower() == hook.agent.probe(root).event.lower()  # VS Code reads Copilot's file, in its own spelling
+    return (
+        hook.event.lower() == hook.agent.probe(root).event.lower()
+    )  # VS Code reads Copilot's file, in its own spelling
 
 
 def git_refuses(command: tuple[str, ...], root: Path) -> tuple[bool, str]:

@@ -104,6 +104,8 @@ READS = [
     ("workflow", "check"),
     ("enforce", "git.push", "-p", "branch=feature/x"),
     ("approvals",),
+    ("hook", "status"),
+    ("hook", "command", "cursor"),
     ("trust", "--show"),
     ("doctor",),
     ("schema", "--check", str(SOURCE / "schemas")),
@@ -145,10 +147,10 @@ def test_reading_commands_answer_with_the_envelope_and_with_lines(
 
 def test_all_reading_commands_are_tried() -> None:
     acting = {"run", "update", "event", "approve", "serve", "demo", "task", "roadmap", "session", "policy", "workflow"}
-    acting |= {"init", "uninstall", "check"}
+    acting |= {"init", "uninstall", "check", "hook"}
     tried = {words[:2] for words in READS} | {words[:1] for words in READS}
     written = {("task", w) for w in ("add", "claim", "complete")} | {("roadmap", "add")}
-    written |= {("session", w) for w in ("start", "pause", "resume", "finish")}
+    written |= {("hook", "http")} | {("session", w) for w in ("start", "pause", "resume", "finish")}
     assert set(commands()) - tried - written - {(name,) for name in acting} == set()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import socket
 import subprocess
@@ -13,13 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from scene import git, lines, started
+from scene import configure, git, lines, started
 
 from llmgenie_mcp import Engine
 from llmgenie_mcp.engine import tally
-from llmgenie_mcp.faces import hook
+from llmgenie_mcp.faces import hook, hook_http
 from llmgenie_mcp.faces.hook_answer import answer
 from llmgenie_mcp.faces.hook_server import TRANSPORT, HookServer
+from llmgenie_mcp.faces.mcp_project import serve_hooks
 from llmgenie_mcp.project import store_of
 
 HOOK = Path(hook.__file__)
@@ -303,3 +305,59 @@ def test_the_mcp_server_answers_the_hooks_of_its_project(repo: Path, runtime: Pa
         assert run(repo, bash(repo, "git push origin main")).returncode == 2
         server.stdin.close()
     assert not list(runtime.glob("*.sock"))
+
+
+def posted(port: int, body: bytes, path: str = "/hook/claude-code", **headers: str) -> Any:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection.request("POST", path, body, {"Authorization": f"Bearer {hook_http.token()}", **headers})
+    answered = connection.getresponse()
+    assert answered.status == 200, "a host takes nothing else for a refusal"
+    return json.loads(answered.read())
+
+
+@pytest.fixture
+def port(engine: Engine) -> Iterator[int]:
+    """Hooks served over HTTP."""
+    served = hook_http.HttpHooks(
+        0, engine.project.root, lambda request: answer(request, lambda: nullcontext(engine.guard()))
+    )
+    yield served.port
+    served.stop()
+
+
+def test_over_http_the_decision_is_the_same_and_allowing_says_nothing(port: int, repo: Path) -> None:
+    denied = posted(port, json.dumps(bash(repo, "git push origin main")).encode())["hookSpecificOutput"]
+    assert (denied["hookEventName"], denied["permissionDecision"]) == ("PreToolUse", "deny")
+    assert "branch_protection/no-direct-push" in denied["permissionDecisionReason"]
+    assert posted(port, json.dumps(bash(repo, "ls")).encode()) == {}
+
+
+@pytest.mark.parametrize("fault", ["token", "no token", "host", "path", "garbage", "nothing", "a list"])
+def test_over_http_what_is_not_understood_is_refused(port: int, repo: Path, fault: str) -> None:
+    body = {"garbage": b"garbage", "nothing": b"", "a list": b"[1]"}.get(fault) or json.dumps(bash(repo, "ls")).encode()
+    body = b"" if fault == "nothing" else body
+    headers = {
+        "token": {"Authorization": "Bearer x"},
+        "no token": {"Authorization": ""},
+        "host": {"Host": "evil.example"},
+    }
+    path = "/hook/cursor" if fault == "path" else "/hook/claude-code"
+    said = posted(port, body, path, **headers.get(fault, {}))["hookSpecificOutput"]
+    assert said["permissionDecision"] == "deny"
+
+
+def test_the_port_of_the_settings_is_served_and_the_entry_for_the_host_names_it(engine: Engine, repo: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        number = free.getsockname()[1]
+    configure(repo, hooks={"http_port": number})
+    server = serve_hooks(engine)
+    try:
+        entry = hook_http.handler_settings(number, 10)["hooks"][0]
+        assert entry["url"] == f"http://127.0.0.1:{number}/hook/claude-code"
+        assert entry["onFailure"] == "block"
+        assert posted(number, json.dumps(bash(repo, "ls")).encode(), **entry["headers"]) == {}
+    finally:
+        server.stop()
+    with pytest.raises(ConnectionRefusedError):
+        posted(number, b"{}")
