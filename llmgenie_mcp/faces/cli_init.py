@@ -307,6 +307,9 @@ def _next(found: Installation) -> list[str]:
         steps.append(
             "Codex runs hooks only after you trusted them: /hooks in Codex; again whenever their command changes."
         )
+    shared = [change.path for change in found.wanted if not change.path.startswith(".git/")]
+    if shared and not any("no git checkout" in note for note in found.notes):
+        steps.append("Commit what `git status` shows of it, on a branch: it is for the team. What names this machine is left out.")
     return [
         *steps,
         "llmgenie doctor: sends every hook a push to main, which it has to refuse.",
