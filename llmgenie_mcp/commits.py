@@ -19,7 +19,7 @@ from llmgenie_mcp.errors import ProjectError, UsageError
 from llmgenie_mcp.operations import Operation
 from llmgenie_mcp.patches import search
 from llmgenie_mcp.process import run_git
-from llmgenie_mcp.refs import HEADS, TAGS, current_branch, repository_folders
+from llmgenie_mcp.repository import HEADS, TAGS, current_branch, repository_folders
 
 TIMEOUT = 60.0
 """Seconds for one question to git."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 OPERATIONS: dict[str, str] = {
-    "git.push": "branch (the destination), remote, force, no_verify, delete, commit (what is pushed, a full hash)",
+    "git.push": "branch (the destination), remote, force, no_verify, delete, source and commit (what is pushed)",
     "git.push_tag": "tag, remote, force, delete, no_verify",
     "git.commit": "branch, no_verify, amend, message, secrets",
     "git.merge": "branch (the one merged into), source, no_verify",

@@ -6,7 +6,6 @@ where the manuals are silent, what git itself does decides, and the tests ask it
 
 from __future__ import annotations
 
-import os
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -15,72 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from llmgenie_mcp.operations import Operation
-from llmgenie_mcp.process import run_git
+from llmgenie_mcp.repository import HEADS, TAGS, ask, head_ref, refs_in, repository_folders
 
-TIMEOUT = 10.0
-"""Seconds for one question to git."""
 MOST = 500
 """So many destinations are listed; a push to more counts as one to an unknown branch."""
-HEADS, TAGS = "refs/heads/", "refs/tags/"
 _LOOKED_UP = ("{}", "refs/{}", TAGS + "{}", HEADS + "{}", "refs/remotes/{}", "refs/remotes/{}/HEAD")
 """What a short name may stand for (gitrevisions(7)); push takes any of them and refuses what is ambiguous."""
-_LINKS = 5
-"""git follows so many symbolic refs."""
-
-
-def current_branch(folder: Path) -> str | None:
-    """Name of the branch checked out in `folder`, also one without commits; None when HEAD is detached or outside git."""
-    ref = head_ref(folder)
-    return ref.removeprefix(HEADS) if ref and ref.startswith(HEADS) else None
-
-
-def head_ref(folder: Path) -> str | None:
-    """Full name of the ref that HEAD stands for; None when it is detached or `folder` is outside git.
-
-    Plain files are read without starting git; it is asked where they do not say it (reftable, a HEAD that is a link).
-    """
-    place = repository_folders(folder)
-    name = "HEAD"
-    for _ in range(_LINKS + 1):
-        if place is None:
-            break
-        path = (place[0] if name == "HEAD" else place[1]) / name
-        try:
-            text = "" if path.is_symlink() else os.fsdecode(path.read_bytes())
-        except (OSError, ValueError):
-            if name == "HEAD":
-                break
-            return name  # packed, or without commits yet
-        if not text.startswith("ref:"):
-            if name != "HEAD":
-                return name
-            if text:
-                return None
-            break
-        name = text[4:].strip()
-        if name.endswith(".invalid"):
-            break
-    try:
-        answer = _git(folder, "symbolic-ref", "-q", "HEAD")
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return answer.rstrip("\n") if answer else None
-
-
-def repository_folders(folder: Path) -> tuple[Path, Path] | None:
-    """The git folder of the checkout around `folder`, and the one it shares with other worktrees; None if not found."""
-    for place in (folder, *folder.absolute().parents):
-        dot = place / ".git"
-        try:
-            if dot.is_dir():
-                return dot, dot
-            if dot.is_file():
-                own = place / os.fsdecode(dot.read_bytes()).removeprefix("gitdir:").strip()
-                shared = own / "commondir"
-                return own, own / os.fsdecode(shared.read_bytes()).strip() if shared.is_file() else own
-        except (OSError, ValueError):
-            return None
-    return None
 
 
 def destinations(folder: Path, operation: Operation) -> list[Operation]:
@@ -95,8 +34,8 @@ def destinations(folder: Path, operation: Operation) -> list[Operation]:
             and None where it is not known. `config` holds pairs of settings given for this command alone (`git -c`).
 
     Returns:
-        At least one operation. `branch` is None where the destination cannot be known. What git would refuse to push is
-        listed as far as it is known. Refs that are neither branches nor tags keep their full name.
+        At least one operation; `source` names what is pushed, as git takes it. `branch` is None where the destination
+        cannot be known. What git would refuse to push is listed as far as it is known. Refs that are neither branches nor tags keep their full name.
     """
     params = operation.params
     if operation.name != "git.push" or (params.get("branch") is None and not params.get("unresolved")):
@@ -122,6 +61,7 @@ class _Target:
     ref: str | None
     force: bool = False
     delete: bool = False
+    source: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +112,11 @@ class _Push:
     @cached_property
     def refs(self) -> list[str]:
         """Full names of all refs of this repository."""
-        answer = _git(self.folder, "for-each-ref", "--format=%(refname)")
+        place = repository_folders(self.folder)
+        found = refs_in(place[1]) if place is not None else None
+        if found is not None:
+            return found
+        answer = ask(self.folder, "for-each-ref", "--format=%(refname)")
         if answer is None:
             raise _UnknownError
         return answer.splitlines()
@@ -286,7 +230,7 @@ class _Push:
             for ref in self.refs:
                 sent, force = _sent(ref, wide, every_ref=every_ref)
                 if sent is not None:
-                    found.setdefault(sent, _Target(sent, force))
+                    found.setdefault(sent, _Target(sent, force, source=ref))
         for ref, target in found.items():
             if not any(spec.mapped(ref) is not None if spec.pattern else spec.source == ref for spec in without):
                 yield target
@@ -295,7 +239,7 @@ class _Push:
         """What a refspec without a wildcard may write: two refs where only the other side's refs decide between them."""
         delete = not spec.source
         for ref in self._written(spec):
-            yield ref, _Target(ref, spec.force, delete)
+            yield ref, _Target(ref, spec.force, delete, spec.source or None)
 
     def _written(self, spec: _Refspec) -> Iterable[str]:
         given = spec.destination
@@ -338,6 +282,8 @@ def _sent(ref: str, specs: list[_Refspec], *, every_ref: bool) -> tuple[str | No
 def _listed(operation: Operation, target: _Target, remote: str | None) -> Operation:
     params = {k: v for k, v in operation.params.items() if k not in ("unresolved", "refspec", "config", "branch")}
     params["remote"] = remote
+    if target.source and not target.delete and {"refspec", "unresolved"} & operation.params.keys():
+        params["source"] = target.source
     for flag in ("force", "delete"):
         if getattr(target, flag):
             params[flag] = True
@@ -354,7 +300,7 @@ def _full(name: str) -> str:
 def _settings(folder: Path, given: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
     """All settings in force in `folder`, with those given for one command; a setting without a value is `true`."""
     extra = [word for key, value in given for word in ("-c", f"{key}={value}")]
-    answer = _git(folder, *extra, "config", "--null", "--list")
+    answer = ask(folder, *extra, "config", "--null", "--list")
     if answer is None:
         raise _UnknownError
     found: dict[str, list[str]] = {}
@@ -367,9 +313,3 @@ def _settings(folder: Path, given: Iterable[tuple[str, str]]) -> dict[str, list[
 
 def _true(value: str | None) -> bool:
     return value is not None and value.lower() not in ("", "false", "no", "off", "0")
-
-
-def _git(folder: Path, *arguments: str) -> str | None:
-    """What git prints; None when it fails. Raises OSError, subprocess.TimeoutExpired."""
-    done = run_git(folder, arguments, timeout=TIMEOUT, GIT_OPTIONAL_LOCKS="0")
-    return os.fsdecode(done.stdout) if done.returncode == 0 else None

@@ -11,7 +11,8 @@ import pytest
 from scene import git
 
 from llmgenie_mcp.operations import Operation
-from llmgenie_mcp.refs import current_branch, destinations
+from llmgenie_mcp.refs import destinations
+from llmgenie_mcp.repository import current_branch
 
 
 def test_the_current_branch_is_read_in_every_kind_of_checkout(repo: Path, tmp_path: Path) -> None:

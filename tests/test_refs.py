@@ -12,7 +12,8 @@ from push_scene import HEADS, TAGS, UNSHARED, Clone, make_clone
 from scene import git
 
 from llmgenie_mcp.operations import Operation
-from llmgenie_mcp.refs import MOST, current_branch, destinations
+from llmgenie_mcp.refs import MOST, destinations
+from llmgenie_mcp.repository import current_branch
 
 
 @pytest.fixture(scope="module")
@@ -210,7 +211,7 @@ def test_a_remote_that_is_not_known_matters_where_one_has_refspecs(clone: Clone)
     (found,) = destinations(
         clone.folder, Operation("git.push", {"unresolved": "default", "branch": "", "remote": None})
     )
-    assert found.params == {"branch": "topic", "remote": None}
+    assert found.params == {"branch": "topic", "remote": None, "source": f"{HEADS}topic"}
     clone.set("topic", "remote.fork.push=HEAD:refs/heads/main")
     assert clone.resolved(unresolved="default", remote=None) == {"?"}
     assert clone.resolved(unresolved="HEAD", remote=None) == {f"{HEADS}topic"}
@@ -234,7 +235,7 @@ def test_what_else_was_known_of_the_push_is_kept_and_the_remote_is_named(clone: 
     )
     (found,) = destinations(clone.folder, asked)
     assert (found.text, found.folder) == (asked.text, asked.folder)
-    assert found.params == {"branch": "topic", "remote": "fork", "no_verify": True}
+    assert found.params == {"branch": "topic", "remote": "fork", "no_verify": True, "source": f"{HEADS}topic"}
 
 
 @pytest.mark.parametrize("kind", ["remotes", "branches"])

@@ -23,7 +23,7 @@ TOOLS = frozenset(
 )
 """The tools of llmgenie's own server; another server's tool is not taken for one of them by the server's name alone."""
 _SESSION = re.compile(r"SES-\d{1,12}")
-_STARTED = re.compile(r"\bsession\W{1,16}id\W{1,12}(SES-\d{1,12})\b")
+_STARTED = re.compile(r"session\W{1,16}id\W{1,12}(SES-\d{1,12})\b")
 """In a result: `session: {"id": "SES-1"`, as text or quoted once or twice. A refusal names sessions too, in other forms."""
 _SAFE = re.compile(r"[^\w.:@-]")
 
@@ -50,7 +50,8 @@ def session_of(storage: Storage, event: HookEvent, checkout: Path) -> str | None
             if session.get("worktree") in (None, str(checkout), str(checkout.resolve()))
         ]
         if here:
-            return str(max(here, key=lambda session: str(session["updated_at"]))["id"])
+            newest_first = reversed(here)  # of two written to in the same millisecond the one started last counts
+            return str(max(newest_first, key=lambda session: str(session["updated_at"]))["id"])
     return None
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from llmgenie_mcp import redact
 from llmgenie_mcp.engine.lines import entry
 from llmgenie_mcp.engine.resources import resource_of
 from llmgenie_mcp.engine.situation import ActionContext, Situation, StoreReader, World, request_of, situation_in
@@ -36,6 +37,10 @@ TRACED = frozenset(
     | {"git.discard", "file.delete", "package.publish"}
 )
 """What stands in the meta-log although it was allowed."""
+DETACHED = "HEAD"
+"""Stands for the branch where HEAD is detached: git lets no branch have that name, and what is done there moves none."""
+HIDDEN = "It holds a secret, so more is not said."
+GIT_SECONDS = 2.0
 MOST = 10_000
 """So many operations of one event are judged, and so many files stand for one pattern; more cannot be looked through."""
 _RANK: dict[str, int] = {"deny": 0, "ask": 1, "allow": 2}
@@ -203,19 +208,63 @@ class Guard:
         resource = resource_of(situation, name, operation.params, base=folder)
         if operation.folder is None and not operation.params.get("branch"):
             resource.pop("branch", None)  # git acts in a folder that is not known, so its branch is not either
+        elif operation.params.get("branch") == "" and situation.fact("git.branch") is None:
+            resource["branch"] = DETACHED
         if name in ("git.push", "git.push_tag"):
-            resource["reviewed"] = self._was_made(resource, "merge" if name == "git.push" else "tag_release")
+            resource["reviewed"] = self._was_made(situation, resource, "merge" if name == "git.push" else "tag_release")
         situation.resource = resource
         decision = self.policies.decide(request_of(self.policies, situation), only=only)
+        if situation.fact("action.secrets"):
+            resource = resource_of(situation, name, redact.redact(situation.params), base=folder)
+            decision = self._without_secrets(replace(situation, resource=resource), decision, only)
         if self.closed and name not in HARMLESS and decision.effect != "deny":
             decision = replace(decision, effect="deny", reasons=(_closed(self.broken), *decision.reasons))
         return Finding(operation, resource, decision)
 
-    def _was_made(self, resource: Document, action: str) -> bool:
+    def _without_secrets(self, shown: Situation, decision: Decision, only: str | None) -> Decision:
+        """The same decision in words that repeat no secret; they are cut to size, so a part of one would not be known as one.
+
+        Args:
+            shown: with the resource without its secrets.
+            decision: made on the whole.
+            only: as it was made.
+        """
+        again = self.policies.decide(request_of(self.policies, shown), only=only)
+        said = {(reason.policy, reason.rule): reason for reason in (*again.reasons, *again.audit)}
+
+        def told(reason: Reason) -> Reason:
+            clean = said.get((reason.policy, reason.rule))
+            return replace(reason, message=clean.message if clean else HIDDEN, fix=clean.fix if clean else None)
+
+        reasons, audit = (tuple(map(told, found)) for found in (decision.reasons, decision.audit))
+        return replace(decision, reasons=reasons, audit=audit)
+
+    def _was_made(self, situation: Situation, resource: Document, action: str) -> bool:
         """Whether what is pushed is the very commit, or tag, that llmgenie made of what a person approved."""
-        made = resource.get("commit" if action == "merge" else "tag")
-        runs = self.storage.query("runs", {"action": action, "status": "passed", "made": made}).items if made else []
-        return bool(runs) and resource.get("force") is False and resource.get("delete") is False
+        if resource.get("force") is not False or resource.get("delete") is not False:
+            return False
+        runs = self.storage.query("runs", {"action": action, "status": "passed"}).items
+        made = {run["made"] for run in runs if run.get("made")}
+        if not made:
+            return False
+        if action == "tag_release":
+            return resource.get("tag") in made
+        return (resource.get("commit") or _commit(situation.folder, resource.get("source"))) in made
+
+
+def _commit(folder: Path, source: object) -> str | None:
+    """The full hash of what git would push as `source`; None when that is nothing."""
+    from subprocess import TimeoutExpired
+
+    from llmgenie_mcp.process import run_git
+
+    if not isinstance(source, str) or source.startswith("-"):
+        return None
+    try:
+        done = run_git(folder, ["rev-parse", "--verify", "-q", f"{source}^{{commit}}"], timeout=GIT_SECONDS)
+    except (OSError, TimeoutExpired):
+        return None
+    return done.stdout.decode().strip() if done.returncode == 0 else None
 
 
 def _closed(broken: str) -> Reason:

@@ -22,6 +22,8 @@ from llmgenie_mcp.surroundings import Place
 GUIDE = Path(__file__).resolve().parent.parent / "guides" / "rules.md"
 CONTEXT_BYTES = 2048
 """So much does a session start with; the rest is asked for."""
+_READ_HERE = ("unresolved", "refspec", "config")
+"""Parameters of a push that say how it is to be resolved, and nothing about what it does."""
 REASONS = 3
 """So many reasons are told; the others mostly repeat them."""
 REMINDERS = 3
@@ -57,12 +59,12 @@ def operations_of(call: ToolCall, folder: Path) -> list[Operation]:
             return []
         from llmgenie_mcp.shell.mcptools import read_tool
 
-        return _resolved(read_tool(call.server, call.tool, call.arguments), folder)
+        return _resolved(read_tool(call.server, call.tool, call.arguments), folder, f"{call.server} {call.tool}")
     if call.kind == "shell":
         from llmgenie_mcp.shell import read_command
 
         whole = Operation("shell", {"command": call.command}, text=call.command)
-        return [*_resolved(read_command(call.command, Place(folder, git_top(folder))), folder), whole]
+        return [*_resolved(read_command(call.command, Place(folder, git_top(folder))), folder, call.command), whole]
     return []
 
 
@@ -88,7 +90,7 @@ def explained(ruling: Ruling, effect: str) -> str:
     lines = []
     for reason in ruling.reasons[:REASONS]:
         word = "denied" if reason.effect == "deny" else "needs a person"
-        lines.append(f"llmgenie: {word} by {reason.policy}/{reason.rule}: {reason.message}")
+        lines.append(f"llmgenie: {word} by {reason.policy}/{reason.rule}: {redact.redact(reason.message)}")
         if reason.fix:
             lines.append(f"  Next: {_fix(reason)}")
     if len(ruling.reasons) > REASONS:
@@ -96,13 +98,13 @@ def explained(ruling: Ruling, effect: str) -> str:
     if effect == "deny" and ruling.situation.actor.kind == "human":
         lines.append("Nothing was done. As a person you may decide otherwise: --no-verify skips this check.")
     elif effect == "deny":
-        asked = all(reason.effect == "ask" for reason in ruling.reasons)
+        asked = all(reason.effect == "ask" and _asks(reason) for reason in ruling.reasons)
         lines.append(
             "When a person has agreed (they type `llmgenie approve`), do it again unchanged; until then do other work."
             if asked
             else "Nothing was done. Do not try another way to the same end: take the next step above, or tell the user."
         )
-    return str(redact.redact("\n".join(lines)))  # a reason may quote the command
+    return "\n".join(lines)
 
 
 def _before(guard: Guard, event: HookEvent) -> tuple[Verdict, tuple[str, ...]]:
@@ -125,7 +127,7 @@ def _before(guard: Guard, event: HookEvent) -> tuple[Verdict, tuple[str, ...]]:
             return Verdict("deny", why, why), ("logging/cannot-be-written",)
         return Verdict(), rules
     first = ruling.reasons[0]
-    summary = str(redact.redact(f"llmgenie: {first.policy}/{first.rule}: {first.message}"))
+    summary = f"llmgenie: {first.policy}/{first.rule}: {redact.redact(first.message)}"
     if effect == "ask":
         return Verdict("ask", explained(ruling, "ask"), summary), rules
     return Verdict("deny", explained(ruling, "deny"), summary), rules
@@ -142,7 +144,7 @@ def _session_start(guard: Guard, event: HookEvent) -> tuple[Verdict, tuple[str, 
     rules = ""
     with contextlib.suppress(OSError):
         rules = f"\n\n{GUIDE.read_text(encoding='utf-8').strip()}"
-    standing = str(redact.redact("\n".join(_standing(guard, session)))).encode("utf-8", "replace")
+    standing = "\n".join(_standing(guard, session)).encode("utf-8", "replace")
     left = CONTEXT_BYTES - len(rules.encode())
     return Verdict(context=standing[: max(left, 0)].decode("utf-8", "ignore") + rules), ()
 
@@ -179,17 +181,32 @@ def _session(guard: Guard, event: HookEvent, folder: Path) -> str | None:
     return conversations.session_of(guard.storage, event, git_top(folder) or folder)
 
 
-def _resolved(operations: Iterable[Operation], folder: Path) -> list[Operation]:
-    """Pushes that name no branch, as the repository's settings and branches make them."""
+def _resolved(operations: Iterable[Operation], folder: Path, text: str) -> list[Operation]:
+    """The operations of a command or tool as far as they can be known here.
+
+    Pushes that name no branch are what the repository's settings and branches make of them. A file whose name is not
+    known is opaque: what is written may be anything, and what is read matters when `text` speaks of secrets.
+    """
     found: list[Operation] = []
     for operation in operations:
         if operation.name == "git.push" and operation.folder is not None:
             from llmgenie_mcp.refs import destinations
 
             found += destinations(folder / operation.folder, operation)
+        elif operation.name.startswith("file.") and operation.params.get("path", "") is None:
+            found.append(_unnamed(operation, text))
         else:
             found.append(operation)
-    return [_without(operation, "unresolved") for operation in found]
+    return [replace(one, params={k: v for k, v in one.params.items() if k not in _READ_HERE}) for one in found]
+
+
+def _unnamed(operation: Operation, text: str) -> Operation:
+    from llmgenie_mcp.shell.opaque import SHOWN, touches
+
+    verb = operation.name.partition(".")[2]
+    concerns = [name for name in touches(text) if name == "secrets"] if verb == "read" else ["files"]
+    why = f"which file it would {verb} is not known"
+    return Operation("opaque", {"command": text[:SHOWN], "why": why, "touches": concerns}, operation.text)
 
 
 def _with_task(guard: Guard, operation: Operation) -> Operation:
@@ -203,14 +220,13 @@ def _with_task(guard: Guard, operation: Operation) -> Operation:
     return replace(operation, params={**operation.params, "task_missing": missing})
 
 
-def _without(operation: Operation, name: str) -> Operation:
-    if name not in operation.params:
-        return operation
-    return replace(operation, params={key: value for key, value in operation.params.items() if key != name})
+def _asks(reason: Reason) -> bool:
+    """Whether a person's yes is the way out; of a publication it is a release, which ends with one."""
+    return (reason.fix or {}).get("action") == "request_approval"
 
 
 def _fix(reason: Reason) -> str:
-    fix = reason.fix or {}
+    fix = redact.redact(reason.fix or {})
     params = f" {json.dumps(fix['params'], ensure_ascii=False)}" if fix.get("params") else ""
     words = f" ({fix['message']})" if fix.get("message") else ""
     return f"run_action {fix.get('action')}{params}{words}"
@@ -237,7 +253,7 @@ def _standing(guard: Guard, session: str | None) -> Iterator[str]:
     if pending:
         yield f"Waiting for a person: {', '.join(pending)}."
     if guard.broken:
-        yield f"The project's own definitions cannot be read ({guard.broken[:200]}); tell the user."
+        yield f"The project's own definitions cannot be read ({redact.redact(guard.broken)[:200]}); tell the user."
 
 
 def _left(guard: Guard, session: str | None) -> Iterator[str]:

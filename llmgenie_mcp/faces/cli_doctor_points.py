@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from llmgenie_mcp.errors import StorageError
 from llmgenie_mcp.faces.cli_base import quick_imports
 from llmgenie_mcp.faces.cli_checks import Check
 
@@ -32,6 +33,8 @@ def examine_points(project: Project) -> Iterator[Check]:
         )
     for name in dict.fromkeys(hook.agent.name for hook in hooks):
         yield from _of_agent([hook for hook in hooks if hook.agent.name == name], project, site)
+    for agent, file in points.lost(project.root, site, _written(project)):
+        yield Check(f"hooks of {agent.name}", "fail", f"{file}: the hooks that init wrote are not there any more.", FIX)
     yield from _git(project, site_of(project.store.parent))
 
 
@@ -42,11 +45,23 @@ def mend_points(project: Project) -> list[str]:
         from llmgenie_mcp.faces import points
         from llmgenie_mcp.faces.cli_init import site_of, survey
 
-    hooks = points.installed(project.root, site_of(project.root))
-    names = list(dict.fromkeys(hook.agent.name for hook in hooks))
-    if not names and not ledger.written(project.store):
+    site, written = site_of(project.root), _written(project)
+    set_up = [hook.agent for hook in points.installed(project.root, site)]
+    set_up += [agent for agent, _ in points.lost(project.root, site, written)]
+    names = list(dict.fromkeys(agent.name for agent in set_up))
+    if not names and not written:
         return []  # what was never set up is not set up behind people's backs
     return ledger.apply(project.store, survey(project, names).changes)
+
+
+def _written(project: Project) -> list[Path]:
+    """The files that `init` wrote; none when its memory is damaged, which the check of the store tells."""
+    from llmgenie_mcp.edits import ledger
+
+    try:
+        return [path.resolve() for path in ledger.written(project.store)]
+    except StorageError:
+        return []
 
 
 def _of_agent(hooks: list[Hook], project: Project, site: Site) -> Iterator[Check]:
@@ -56,7 +71,7 @@ def _of_agent(hooks: list[Hook], project: Project, site: Site) -> Iterator[Check
     name = f"hooks of {agent.name}"
     broken = [found for hook in hooks if (found := _stale(hook, site))]
     for message in dict.fromkeys(broken):
-        yield Check(name, "fail" if "is gone" in message else "warn", message, FIX)
+        yield Check(name, "warn" if "installation" in message else "fail", message, FIX)
     for sentence in agent.complaints(project.root):
         yield Check(name, "fail", sentence, f"Correct the file, or {FIX}")
     probed = {hook.command: hook for hook in hooks if points.is_probed(hook, project.root)}
@@ -76,8 +91,11 @@ def _stale(hook: Hook, site: Site) -> str:
     for part in (words[0], next((word for word in words if word.endswith("hook.py")), words[0])):
         if os.path.isabs(part) and not Path(part).exists():  # noqa: PTH117 - a command's word, not a path yet
             return f"{hook.file}: {part} is gone, so the hook cannot run."
-    if tuple(words[: len(site.hook)]) != site.hook:
-        return f"{hook.file}: {hook.event} runs another installation or project than this one: {' '.join(words)[:200]}"
+    *installation, root = site.hook
+    if words[len(installation) : len(site.hook)] != [root]:
+        return f"{hook.file}: {hook.event} asks about another project than {root}: {' '.join(words)[:200]}"
+    if words[: len(installation)] != installation:
+        return f"{hook.file}: {hook.event} runs another installation than this one: {' '.join(words)[:200]}"
     return ""
 
 
@@ -92,8 +110,10 @@ def _git(project: Project, site: Site) -> Iterator[Check]:
         yield Check(
             "git hooks", "warn", f"missing or stale: {', '.join(missing)}", "llmgenie init, or llmgenie doctor --fix"
         )
-    if len(missing) < len(HOOKS):
-        refused, said = points.git_refuses(site.hook, project.root)
+    if elsewhere := points.git_hooks_elsewhere(project.root):
+        yield Check("git hooks", "warn", elsewhere[0], "Add the line there, or unset core.hooksPath and llmgenie init")
+    elif len(missing) < len(HOOKS):
+        refused, said = points.git_refuses(project.root)
         if refused:
             yield Check("git hooks", "ok", "a push to main, told as git tells it, is refused")
         else:

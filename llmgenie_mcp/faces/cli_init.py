@@ -309,7 +309,9 @@ def _next(found: Installation) -> list[str]:
         )
     shared = [change.path for change in found.wanted if not change.path.startswith(".git/")]
     if shared and not any("no git checkout" in note for note in found.notes):
-        steps.append("Commit what `git status` shows of it, on a branch: it is for the team. What names this machine is left out.")
+        steps.append(
+            "Commit what `git status` shows of it, on a branch: it is for the team; what names this machine is left out."
+        )
     return [
         *steps,
         "llmgenie doctor: sends every hook a push to main, which it has to refuse.",

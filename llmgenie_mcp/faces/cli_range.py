@@ -173,7 +173,7 @@ def _strictest(found: list[Finding]) -> str:
 
 def _branch(project: Project) -> str:
     """The branch that the commits are on. Raises UsageError: nobody says it."""
-    from llmgenie_mcp.refs import current_branch
+    from llmgenie_mcp.repository import current_branch
 
     named = next((value for name in BRANCH_VARIABLES if (value := os.environ.get(name))), None)
     found = named or current_branch(project.root)

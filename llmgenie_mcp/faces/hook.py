@@ -198,7 +198,7 @@ def _decide_here(request: bytes) -> "tuple[int, bytes, bytes]":
     gc.disable()  # it finds nothing in so short a life
     place = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     sys.path.insert(0, place)
-    if not os.path.isdir(os.path.join(place, "tree_sitter")):  # a source checkout: the libraries lie elsewhere
+    if not os.path.isdir(os.path.join(place, "tinydb")):  # a source checkout: the libraries lie elsewhere
         import site
 
         site.main()

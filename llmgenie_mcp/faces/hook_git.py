@@ -13,7 +13,7 @@ from llmgenie_mcp.hosts import PROBE, HookEvent, Reply
 from llmgenie_mcp.operations import Operation
 from llmgenie_mcp.outcome import Actor
 from llmgenie_mcp.project import git_top
-from llmgenie_mcp.refs import repository_folders
+from llmgenie_mcp.repository import repository_folders
 from llmgenie_mcp.shell.markers import is_marker
 
 if TYPE_CHECKING:
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 HOOKS = ("pre-commit", "commit-msg", "pre-push")
 REFUSED = 1
+PROBED = b"1" * 40
+"""The hash that `doctor` asks about."""
 
 
 def answer_git(request: HookRequest, guard: Guard) -> Reply:
@@ -42,7 +44,7 @@ def answer_git(request: HookRequest, guard: Guard) -> Reply:
     ruling = guard.judge(_operations(request, name, arguments, guard), actor=actor, folder=checkout, session=session)
     effect = "allow" if ruling.effect == "allow" else "deny"
     unlogged = ""
-    if PROBE not in arguments:
+    if not _is_probe(request, arguments):
         tally.note(guard.project.store, "git", name, effect, tuple(f"{r.policy}/{r.rule}" for r in ruling.reasons))
         unlogged = guard.record(ruling, effect, host="git", event=name)
     if effect == "deny":
@@ -66,12 +68,16 @@ def _operations(request: HookRequest, name: str, arguments: list[str], guard: Gu
 
 
 def _told(operation: Operation) -> Operation:
-    """With the secrets that were found as sentences: this is what a refusal and the log say of them."""
-    found = operation.params.get("secrets")
-    if not found:
+    """As a refusal and the log say it: secrets as sentences, and the branch, which the guard looks up, left open.
+
+    The guard tells a HEAD that is detached, and so on no branch, from one that cannot be read.
+    """
+    if operation.name != "git.commit":
         return operation
-    places = [f"{one['kind']} in {one['path']}:{one['line']}" for one in found]
-    return replace(operation, params={**operation.params, "secrets": places})
+    params = dict(operation.params)
+    params["branch"] = params.get("branch") or ""
+    params["secrets"] = [f"{one['kind']} in {one['path']}:{one['line']}" for one in params.get("secrets") or ()]
+    return replace(operation, params=params)
 
 
 def _message(folder: Path, arguments: list[str], guard: Guard, *, edited: bool) -> list[Operation]:
@@ -80,7 +86,12 @@ def _message(folder: Path, arguments: list[str], guard: Guard, *, edited: bool) 
         return []  # a merge takes over commits that were judged when they were made
     text = commits.message(folder, folder / arguments[0], edited=edited)
     tasks = commits.tasks_named(text, lambda id_: guard.storage.get("tasks", id_) is not None)
-    return [Operation("git.commit", {"branch": "", "message": text[:2000], "task_missing": not tasks})]
+    return [Operation("git.commit", {"branch": "", "message": text, "task_missing": not tasks})]
+
+
+def _is_probe(request: HookRequest, arguments: list[str]) -> bool:
+    """Whether `doctor` asks: a remote may have its name, but nobody can push that commit."""
+    return arguments == [PROBE, PROBE] and PROBED in request.payload
 
 
 def _actor(request: HookRequest) -> Actor:

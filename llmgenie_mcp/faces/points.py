@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from llmgenie_mcp import agents
 from llmgenie_mcp.edits import AddItem, WholeFile, githooks, jsonc
 from llmgenie_mcp.edits.jsontext import JsoncError
+from llmgenie_mcp.faces.hook_git import PROBED
 from llmgenie_mcp.hosts import PROBE, Reply
 
 if TYPE_CHECKING:
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 
 OURS = "hook.py"
 PROBE_SECONDS = 20.0
-PUSH_TO_MAIN = f"refs/heads/main {'1' * 40} refs/heads/main {'0' * 40}\n"
+PUSH_TO_MAIN = f"refs/heads/main {PROBED.decode()} refs/heads/main {'0' * 40}\n"
 """What git tells pre-push of a new branch `main`; githooks(5)."""
 
 
@@ -43,8 +45,13 @@ class Hook:
 
     @property
     def words(self) -> list[str]:
-        """The command as an argument list."""
-        return list(self.command) if not isinstance(self.command, str) else shlex.split(self.command)
+        """The command as an argument list; of one that no shell could read, its words as they stand."""
+        if not isinstance(self.command, str):
+            return list(self.command)
+        try:
+            return shlex.split(self.command)
+        except ValueError:
+            return self.command.split()
 
 
 def installed(root: Path, site: Site) -> Iterator[Hook]:
@@ -56,14 +63,22 @@ def installed(root: Path, site: Site) -> Iterator[Hook]:
     """
     for name in agents.names():
         agent = agents.find(name)
-        files = dict.fromkeys(
-            edit.path
-            for edit in agent.edits(site)
-            if (isinstance(edit, AddItem) and edit.keys[0] == "hooks")
-            or (isinstance(edit, WholeFile) and edit.path.endswith(".json"))
-        )
-        for file in files:
+        for file in _files_of(agent, site):
             yield from _hooks(agent, root, file)
+
+
+def lost(root: Path, site: Site, written: Collection[Path]) -> Iterator[tuple[Agent, str]]:
+    """Agents that were set up here, with the file in which none of their hooks stands any more.
+
+    Args:
+        root: the project's folder.
+        site: tells the adapters where they would write.
+        written: every file that `init` wrote.
+    """
+    for name in agents.names():
+        agent = agents.find(name)
+        if all((root / edit.path).resolve() in written for edit in agent.edits(site)):
+            yield from ((agent, file) for file in _files_of(agent, site) if not any(_hooks(agent, root, file)))
 
 
 def refuses(hook: Hook, root: Path) -> tuple[bool, str]:
@@ -86,12 +101,17 @@ def is_probed(hook: Hook, root: Path) -> bool:
     )  # VS Code reads Copilot's file, in its own spelling
 
 
-def git_refuses(command: tuple[str, ...], root: Path) -> tuple[bool, str]:
-    """As `refuses`, for what git's pre-push runs."""
-    reply = _run((*command, "git", "pre-push", PROBE, PROBE), PUSH_TO_MAIN, root)
+def git_refuses(root: Path) -> tuple[bool, str]:
+    """As `refuses`, for the pre-push that git would run; ours comes first in it, so that others in it are not reached."""
+    repo = githooks.repository(root)
+    place = repo.hooks / "pre-push" if repo else root
+    if repo is None or not os.access(place, os.X_OK) or not place.is_file():
+        return False, f"{place} is not there, or may not be run"
+    reply = _run((str(place), PROBE, PROBE), PUSH_TO_MAIN, repo.top)
     if isinstance(reply, str):
         return False, reply
-    return reply.code != 0, f"exit code {reply.code}: {reply.stderr.strip().split(chr(10))[0][:300]}"
+    said = reply.stderr.strip().split("\n")[0][:300]
+    return reply.code != 0 and "llmgenie" in said, f"exit code {reply.code}: {said or 'it said nothing'}"
 
 
 def git_hooks_missing(project: Project, site: Site) -> list[str] | None:
@@ -101,6 +121,23 @@ def git_hooks_missing(project: Project, site: Site) -> list[str] | None:
         return None
     found = githooks.plan_hooks(repo, site.hook)
     return sorted({Path(change.path).name.removesuffix(githooks.ASIDE) for change in found.changes})
+
+
+def git_hooks_elsewhere(root: Path) -> list[str]:
+    """What a person has to do by hand where core.hooksPath leads out of the repository; empty where it does not."""
+    repo = githooks.repository(root)
+    return [] if repo is None or repo.own_hooks else githooks.plan_hooks(repo, ("llmgenie-hook",)).notes
+
+
+def _files_of(agent: Agent, site: Site) -> list[str]:
+    """The files in which the hooks of an agent stand."""
+    found = dict.fromkeys(
+        edit.path
+        for edit in agent.edits(site)
+        if (isinstance(edit, AddItem) and edit.keys[0] == "hooks")
+        or (isinstance(edit, WholeFile) and edit.path.endswith(".json"))
+    )
+    return list(found)
 
 
 def _hooks(agent: Agent, root: Path, file: str) -> Iterator[Hook]:

@@ -12,7 +12,6 @@ from typing import Protocol
 
 from llmgenie_mcp.operations import Operation
 from llmgenie_mcp.shell.call import Everything
-from llmgenie_mcp.shell.opaque import touches
 from llmgenie_mcp.shell.reader import LIMIT, Reader
 from llmgenie_mcp.shell.scope import Scope
 
@@ -46,6 +45,8 @@ class Nowhere:
         return None
 
 
+FAULT = "llmgenie failed to read it"
+"""Begins the reason of an opaque part that is due to a mistake in this package."""
 _UNREADABLE = re.compile("[\0\ud800-\udfff]")
 
 
@@ -66,10 +67,13 @@ def read_command(command: str, surroundings: Surroundings | None = None) -> list
     try:
         reader.read(command.replace("\r\n", "\n"), Scope())
         reader.finish()
-    except (Everything, RecursionError) as error:
-        why = str(error) if isinstance(error, Everything) else "nested too deeply"
-        reader.add_opaque(command, why, [*touches(command), "anything"])
+    except Everything as error:
+        reader.add_opaque(command, str(error), ["anything"])
+    except RecursionError:
+        reader.add_opaque(command, "nested too deeply", ["anything"])
+    except Exception as error:  # noqa: BLE001 - a mistake in here must neither break a hook nor let a command pass
+        reader.add_opaque(command, f"{FAULT}: {type(error).__name__}: {error}", ["anything"])
     return list(reader.found.values())
 
 
-__all__ = ["LIMIT", "Nowhere", "Surroundings", "read_command"]
+__all__ = ["FAULT", "LIMIT", "Nowhere", "Surroundings", "read_command"]

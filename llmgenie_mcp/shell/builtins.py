@@ -94,8 +94,11 @@ def _converted(match: re.Match[str], rest: list[str]) -> str:
 
 
 def _export(call: Call) -> str:
+    taken_away = any(word in ("-n", "+x") for word in call.words)
     for word in call.words:
         name, equals, value = word.partition("=")
+        if taken_away and is_marker(name):
+            call.emit("restraint.lift", what=name)
         if word.startswith("-") or not equals:
             continue
         if not call.scope.variables.get(name) or value:
@@ -120,13 +123,14 @@ def _unset(call: Call) -> str:
 
 def _forget(call: Call) -> str:
     """`read`, `mapfile`, `getopts`: what they assign cannot be known, or is what is piped in."""
-    for word in call.words:
-        if word.isidentifier():
-            call.scope.variables[word] = UNKNOWN
-    if call.name == "read" and len(names := [w for w in call.words if w.isidentifier()]) == 1 and call.stdin:
-        lines = call.stdin.splitlines()
-        if len(lines) == 1:
-            call.scope.variables[names[0]] = lines[0].strip()
+    names = [word for word in call.words if word.isidentifier()]
+    for name in names:
+        call.scope.variables[name] = UNKNOWN
+    lines = call.stdin.splitlines()
+    if call.name == "read" and names and len(lines) == 1:
+        parts = lines[0].split(None, len(names) - 1)
+        for name, part in zip(names, [*parts, *[""] * len(names)], strict=False):
+            call.scope.variables[name] = part.strip()
     return ""
 
 

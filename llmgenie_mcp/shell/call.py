@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from typing import TYPE_CHECKING
 
 from llmgenie_mcp.operations import Operation
@@ -51,6 +52,14 @@ class Everything(Exception):
     """The text as a whole cannot be read; the message says why."""
 
 
+def is_program(name: str) -> bool:
+    """Whether a command of that name is a program that is known here, rather than the shell's own."""
+    from llmgenie_mcp.shell import builtins
+    from llmgenie_mcp.shell.commands import HANDLERS
+
+    return name in HANDLERS and name not in builtins.HANDLERS
+
+
 class Call:
     """A command about to run.
 
@@ -75,7 +84,7 @@ class Call:
         environment: dict[str, str],
     ) -> None:
         self.word = word
-        self.name = word.rsplit("/", 1)[-1].lower().removesuffix(".exe").removesuffix(".cmd")
+        self.name = word.replace("\\", "/").rsplit("/", 1)[-1].lower().removesuffix(".exe").removesuffix(".cmd")
         self.words = words
         self.text = text
         self.stdin = stdin
@@ -89,6 +98,8 @@ class Call:
 
         if self.environment:
             self.assigned()
+        if "/" in self.word and (linked := self.scope.links.get(posixpath.normpath(self.word))):
+            self.name = linked
         if UNKNOWN in self.name or (any(c in self.name for c in "*?[") and self.name not in ("[", "[[")):
             return self._not_known()
         if prints_settings(self.name, self.words):
@@ -102,9 +113,9 @@ class Call:
     def _program(self) -> str:
         if "/" in self.word:
             path = join(self.scope.folder, self.word)
-            if path in self.scope.texts:
+            if self.scope.written(path) is not None:
                 return self.script_file(self.word, self.words)
-            if self.name.endswith((".sh", ".bash")) and path and (text := self.reader.surroundings.script(path)):
+            if self.name.endswith((".sh", ".bash")) and path and (text := self.script_text(self.word)):
                 return self.read_apart(text, self.words)
         elif other := opaque.other_shell(self.word):
             self.opaque(f"{other} command", opaque.touches_of_code(self.text))
@@ -185,7 +196,8 @@ class Call:
         outside = self.scope.arguments
         if arguments is not None:
             self.scope.arguments = list(arguments)
-        found = self.reader.read(text, self.scope, self.stdin)
+        stdin = "" if text == self.stdin else self.stdin  # a shell that reads its text from there leaves nothing of it
+        found = self.reader.read(text, self.scope, stdin)
         self.scope.arguments = outside
         return found
 
@@ -205,9 +217,8 @@ class Call:
         path = self.path(word)
         if path is None:
             return None
-        if path in self.scope.texts:
-            return self.scope.texts[path]
-        return self.reader.surroundings.script(path)
+        written = self.scope.written(path)
+        return self.reader.surroundings.script(posixpath.normpath(path)) if written is None else written
 
     def script_file(self, word: str, arguments: Sequence[str], *, here: bool = False) -> str:
         """Read a script file, in this shell (`here`) or in one of its own; opaque where its text is not known."""

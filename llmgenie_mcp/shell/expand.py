@@ -6,44 +6,49 @@ import re
 from typing import TYPE_CHECKING
 
 from llmgenie_mcp.shell.arguments import UNKNOWN
+from llmgenie_mcp.shell.lexer import append
 from llmgenie_mcp.shell.syntax import Part, Variable, Word
 
 if TYPE_CHECKING:
     from llmgenie_mcp.shell.reader import Reader
     from llmgenie_mcp.shell.scope import Scope
 
-LONGEST = 64 * 1024
-"""A longer value is not known: doubling a variable over and over would take all memory."""
 MOST = 64
 """Fields that braces may give."""
 
-_LIST = re.compile(r"\{([^{}]*,[^{}]*)\}")
-_RANGE = re.compile(r"\{(-?\d+)\.\.(-?\d+)\}")
-_HIDE = str.maketrans("{},~", "\ue001\ue002\ue003\ue004")
-_SHOW = str.maketrans("\ue001\ue002\ue003\ue004", "{},~")
+_RANGE = re.compile(r"(-?\d+)\.\.(-?\d+)|([a-z])\.\.([a-z])|([A-Z])\.\.([A-Z])")
+_HIDE, _SHOW = str.maketrans("~", "\ue004"), str.maketrans("\ue004", "~")
+_PLACE = 0xF0000
+"""Characters from here on stand for the parts of a word that are no plain text while braces are expanded."""
 
 
 def fields(word: Word, reader: Reader, scope: Scope) -> list[str]:
     """The fields that `word` becomes: mostly one; none for an empty variable, several for lists of values."""
     if isinstance(word, str):
         return [word]
-    if len(word) <= 2 and (listed := _listed(word[-1], scope)) is not None and not (len(word) == 2 and word[0].value):
-        return listed
+    if any(part.kind == "text" and not part.quoted and "{" in part.value for part in word):
+        return [field for alternative in _alternatives(word) for field in _fields(alternative, reader, scope)]
+    return _fields(word, reader, scope)
+
+
+def _fields(word: list[Part], reader: Reader, scope: Scope) -> list[str]:
+    if word and len(word) <= 2 and not (len(word) == 2 and word[0].value):
+        listed = _listed(word[-1], scope)
+        if listed is not None:
+            return listed
     done: list[str] = []
     current: str | None = None
-    braces = False
     for part in word:
         text = value(part, reader, scope)
         if part.kind == "text" and not part.quoted:
-            braces = braces or "{" in text
-            current = (current or "") + text
+            current = (current or "") + text if text else current
         elif part.quoted or part.kind == "process":
             current = (current or "") + text.translate(_HIDE)
         else:
             current = _split(text, current, done)
     if current is not None:
         done.append(current)
-    return [_finish(field, reader, scope) for field in (_braced(done) if braces else done)]
+    return [_finish(field, reader, scope) for field in done]
 
 
 def text(word: Word, reader: Reader, scope: Scope) -> str:
@@ -71,16 +76,23 @@ def value(part: Part, reader: Reader, scope: Scope) -> str:
         for inner in part.value:
             value(inner, reader, scope)
         found = UNKNOWN
-    return found if len(found) <= LONGEST else UNKNOWN
+    reader.spend(len(found))
+    return found
 
 
 def _variable(variable: Variable, reader: Reader, scope: Scope) -> str:
     argument = "".join(value(part, reader, scope) for part in variable.argument)
     found = _lookup(variable.name, reader, scope)
-    if variable.operator == "" or UNKNOWN in found:
-        return found
     operator = variable.operator.lstrip(":")
+    if variable.operator == "":
+        return found
+    if UNKNOWN in found:  # most often it is not set, and takes the value given here
+        if operator == "=":
+            scope.variables[variable.name] = UNKNOWN
+        return found
     empty = found == ""
+    if operator == "=" and empty:
+        scope.variables[variable.name] = argument
     if operator in ("-", "="):
         return argument if empty else found
     if operator == "+":
@@ -135,33 +147,69 @@ def _split(text: str, current: str | None, done: list[str]) -> str | None:
     return pieces[-1]
 
 
-def _braced(words: list[str]) -> list[str]:
-    """Brace expansion; what would give very many fields is one that is not known."""
-    found = list(words)
-    for _ in range(8):
-        following: list[str] = []
-        for word in found:
-            match = _LIST.search(word) or _RANGE.search(word)
-            following.extend([word] if match is None else _alternatives(word, match))
-        if following == found:
-            break
-        if len(following) > MOST:
-            return [UNKNOWN]
-        found = following
+def _alternatives(word: list[Part]) -> list[list[Part]]:
+    """The words that the braces of a word give: that comes before all other expansions."""
+    text = "".join(
+        part.value if part.kind == "text" and not part.quoted else chr(_PLACE + index)
+        for index, part in enumerate(word)
+    )
+    found = _braced(text)
+    if len(found) > MOST:
+        return [[Part("text", UNKNOWN)]]
+    return [_parts(alternative, word) for alternative in found]
+
+
+def _parts(text: str, word: list[Part]) -> list[Part]:
+    found: list[Part] = []
+    for piece in re.split("([\U000f0000-\U000fffff])", text):
+        if len(piece) == 1 and ord(piece) >= _PLACE:
+            found.append(word[ord(piece) - _PLACE])
+        else:
+            append(found, piece)
     return found
 
 
-def _alternatives(word: str, match: re.Match[str]) -> list[str]:
-    if match.re is _LIST:
-        choices = match.group(1).split(",")
-    else:
-        low, high = int(match.group(1)), int(match.group(2))
-        if abs(high - low) >= MOST:
-            return [UNKNOWN]
-        choices = [str(number) for number in range(low, high + 1)] or [
-            str(number) for number in range(low, high - 1, -1)
-        ]
-    return [word[: match.start()] + choice + word[match.end() :] for choice in choices]
+def _braced(text: str) -> list[str]:
+    """The alternatives of the first braces that have any, each with those of the rest."""
+    start = text.find("{") if text.count("{") <= MOST else -1
+    while start >= 0:
+        end, choices = _choices(text, start)
+        if choices:
+            inner = [found for choice in choices for found in _braced(choice)]
+            rest = _braced(text[end:]) if len(inner) <= MOST else [""]
+            return [text[:start] + one + other for one in inner for other in rest][: MOST + 1]
+        start = text.find("{", start + 1)
+    return [text]
+
+
+def _choices(text: str, start: int) -> tuple[int, list[str]]:
+    """What stands between the commas of the braces at `start`, and where they end; nothing if they are characters."""
+    depth, begin = 0, start + 1
+    choices: list[str] = []
+    for index in range(start, len(text)):
+        here = text[index]
+        if here == "{":
+            depth += 1
+        elif here == "," and depth == 1:
+            choices.append(text[begin:index])
+            begin = index + 1
+        elif here == "}":
+            depth -= 1
+            if depth == 0:
+                inside = text[begin:index]
+                return index + 1, [*choices, inside] if choices else _range(inside)
+    return len(text), []
+
+
+def _range(text: str) -> list[str]:
+    match = _RANGE.fullmatch(text)
+    if match is None:
+        return []
+    low, high = (int(end) if match.group(1) else ord(end) for end in match.groups() if end)
+    if abs(high - low) > MOST:
+        return [UNKNOWN] * (MOST + 1)
+    numbers = range(low, high + 1) if low <= high else range(low, high - 1, -1)
+    return [str(number) if match.group(1) else chr(number) for number in numbers]
 
 
 def _finish(field: str, reader: Reader, scope: Scope) -> str:

@@ -19,6 +19,7 @@ _TARGET_KEYS = re.compile(
     r"remote\..*\.(push|mirror|pushurl)|push\.default|branch\..*\.(merge|remote|pushremote)|remote\.pushdefault|url\..*\.(pushinsteadof|insteadof)"
 )
 """Settings that decide where a push goes."""
+_MOST_GIVEN = 16
 _HOOK_KEYS = re.compile(r"core\.hookspath|include\.path|includeif\..*\.path|init\.templatedir")
 """Settings by which hooks are left out, or that bring in others that could."""
 
@@ -35,10 +36,13 @@ class Git:
         folder = call.scope.folder
         for name, value in arguments.options:
             if name == "-C":
-                folder = inside(folder, value)
+                folder = inside(folder, value) if len(folder or "") < 4096 else None
             elif name == "-c":
                 key, _, text = value.partition("=")
                 self.settings[key.lower() if not key.lower().startswith("alias.") else key] = text
+            elif name == "--config-env":
+                self.settings[value.partition("=")[0].lower()] = UNKNOWN
+        self.settings.update(_given(call))
         tree = arguments.value("--work-tree") or call.variable("GIT_WORK_TREE")
         place = arguments.value("--git-dir") or call.variable("GIT_DIR")
         if place is not None:
@@ -69,6 +73,19 @@ class Git:
         self.call.with_scope(scope).files(operation, words)
 
 
+_PARAMETER = re.compile(r"'([^'=]+)'?='?([^']*)'")
+
+
+def _given(call: Call) -> dict[str, str]:
+    """Settings in the environment: GIT_CONFIG_KEY_0 and on, and GIT_CONFIG_PARAMETERS (git-config(1))."""
+    found = dict(_PARAMETER.findall(call.variable("GIT_CONFIG_PARAMETERS") or ""))
+    for number in range(_MOST_GIVEN if call.variable("GIT_CONFIG_COUNT") else 0):
+        key = call.variable(f"GIT_CONFIG_KEY_{number}")
+        if key is not None:
+            found[key] = call.variable(f"GIT_CONFIG_VALUE_{number}") or ""
+    return {key if key.lower().startswith("alias.") else key.lower(): value for key, value in found.items()}
+
+
 def branch_name(ref: str) -> str | None:
     """The branch that a full or short reference names; None when it cannot be known."""
     return known(re.sub(r"^(refs/)?heads/", "", ref))
@@ -80,15 +97,17 @@ def _git(call: Call) -> str | None:
     if UNKNOWN in git.verb:
         call.opaque("the git command cannot be known", ["git"])
         return None
+    from llmgenie_mcp.shell.git_commands import HARMLESS, PROGRAMS, VERBS
+
+    handler = VERBS.get(git.verb)
+    if handler is not None:  # no alias hides a command of git's own
+        return handler(git)
+    if git.verb in HARMLESS or not git.verb:
+        return None
     own = git.settings.get(f"alias.{git.verb}")
     if own is not None:
         return _alias(git, own)
-    from llmgenie_mcp.shell.git_commands import HARMLESS, VERBS
-
-    handler = VERBS.get(git.verb)
-    if handler is not None:
-        return handler(git)
-    if git.verb in HARMLESS or not git.verb:
+    if git.verb in PROGRAMS:
         return None
     configured = call.reader.surroundings.alias(git.folder, git.verb)
     if configured is not None:

@@ -32,7 +32,9 @@ def _checkout(git: Git) -> str | None:
     if arguments.has("-f", "--force") and not paths:
         git.files("file.write", ["."])
     git.files("file.write", paths)
-    if before and not paths:
+    if arguments.has("-d", "--detach"):
+        git.switched(None)
+    elif before and not paths:
         git.switched(_destination(before[0]))
     return None
 
@@ -52,6 +54,8 @@ def _switch(git: Git) -> str | None:
     words = arguments.operands
     if name is not None:
         git.switched(branch_name(name))
+    elif arguments.has("-d", "--detach"):
+        git.switched(None)
     elif words:
         git.switched(_destination(words[0]))
     return None

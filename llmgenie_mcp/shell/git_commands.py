@@ -23,7 +23,9 @@ _HARMLESS = """
     name-rev notes pack-objects pack-redundant pack-refs patch-id prune-packed quiltimport range-diff read-tree remote
     repack request-pull rerere rev-list shell shortlog show-branch show-index show-ref send-email sparse-checkout status
     stripspace unpack-file unpack-objects update-index update-server-info var verify-commit verify-pack verify-tag version
-    whatchanged write-tree lfs delta cliff crypt annex-status
+    whatchanged write-tree
 """
 HARMLESS = frozenset(_HARMLESS.split())
-"""Subcommands (git 2.52) that change neither a branch nor a file that counts, and known programs named `git-…`."""
+"""Subcommands (git 2.52) that change neither a branch nor a file that counts."""
+PROGRAMS = frozenset({"lfs", "delta", "cliff", "crypt"})
+"""Known programs named `git-…` of that kind."""

@@ -30,9 +30,9 @@ def send(git: Git, arguments: Arguments, remote: str | None, refspecs: Sequence[
         "delete": arguments.has("-d", "--delete"),
     }
     if arguments.has("--all", "--branches", "--mirror"):
-        if arguments.has("--mirror"):
-            flags = {**flags, "force": True}
-        git.emit("git.push", branch=None, remote=remote, unresolved="all", **flags)
+        mirror = arguments.has("--mirror")
+        flags = {**flags, "force": flags["force"] or mirror}
+        git.emit("git.push", branch=None, remote=remote, unresolved="mirror" if mirror else "branches", **flags)
         return
     if arguments.has("--tags", "--follow-tags"):
         git.emit("git.push_tag", tag=None, remote=remote, **flags)
@@ -52,7 +52,7 @@ def send(git: Git, arguments: Arguments, remote: str | None, refspecs: Sequence[
 
 
 def _default(git: Git, remote: str | None, flags: dict[str, object]) -> None:
-    if redirected(git):
+    if remote is None or redirected(git):  # an unknown word may well be several: `xargs git push`
         git.emit("git.push", branch=None, remote=remote, **flags)
     elif git.branch == "":
         git.emit("git.push", branch="", remote=remote, unresolved="default", **flags)
@@ -70,16 +70,20 @@ def _refspec(git: Git, remote: str | None, refspec: str, flags: dict[str, object
     target = target if colon else source
     if colon and not target:
         target = source if source else UNKNOWN
+    # As written, for who knows the repository; HEAD is no longer the repository's after `git switch`.
+    head = "HEAD" in source or "@" in source
+    hidden = known(refspec) is None or flags["delete"] or (head and git.branch != "")
+    written = {} if hidden else {"refspec": refspec}
     if "*" in target or refspec in (":", "+:"):
-        git.emit("git.push", branch=None, remote=remote, unresolved="all", **flags)
+        git.emit("git.push", branch=None, remote=remote, unresolved="all", **written, **flags)
     elif target in ("HEAD", "@") and git.branch == "":
-        git.emit("git.push", branch="", remote=remote, unresolved="HEAD", **flags)
+        git.emit("git.push", branch="", remote=remote, unresolved="HEAD", **written, **flags)
     elif target in ("HEAD", "@"):
         git.emit("git.push", branch=git.branch, remote=remote, **flags)
     elif target.startswith(("refs/tags/", "tags/")):
         git.emit("git.push_tag", tag=known(target.rpartition("tags/")[2]), remote=remote, **flags)
     elif not target.startswith("refs/notes/"):
-        git.emit("git.push", branch=branch_name(target), remote=remote, **flags)
+        git.emit("git.push", branch=branch_name(target), remote=remote, **written, **flags)
 
 
 def _send_pack(git: Git) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from llmgenie_mcp.shell.arguments import known, parse
+from llmgenie_mcp.shell.arguments import known, parse, unknown
 from llmgenie_mcp.shell.call import Call
 from llmgenie_mcp.shell.network import changes_repository
 
@@ -41,6 +41,8 @@ def _host(call: Call) -> str | None:
     if call.name in ("gh", "glab") and call.words[:1] == ["alias"] and len(operands) > 3 and operands[1] == "set":
         call.opaque("an alias for later", text=" ".join(operands[2:]))
     kind = _CHANGES[call.name].get(verb, "")
+    if unknown(operands[:2]):
+        call.opaque(f"what {call.name} is told cannot be known", ["git", "publish"])
     if kind == "git":
         return call.delegate(["git", *call.words])
     if kind == "merge":

@@ -77,7 +77,7 @@ def _interpreter(call: Call) -> str | None:
     elif file in ("-", "/dev/stdin"):
         if call.stdin and not arguments.has("--version", "-V", "-v"):
             _code(call, call.stdin)
-    elif (written := call.scope.texts.get(call.path(file) or "")) is not None:
+    elif (written := call.scope.written(call.path(file))) is not None:
         _code(call, written)
     return None
 
@@ -95,9 +95,9 @@ def _module(call: Call) -> bool:
     name = arguments.value("-m")
     if name is None or arguments.has("-c"):
         return False
-    found = (index for index, word in enumerate(call.words) if re.match(r"-[A-VYZa-z]*m", word))
-    at = next(found, len(call.words))
-    rest = call.words[at + (2 if call.words[at : at + 1] == ["-m"] or call.words[at].endswith("m") else 1) :]
+    at = next((index for index, word in enumerate(call.words) if re.match(r"-[A-VYZa-z]*m", word)), None)
+    start = None if at is None else at + (2 if call.words[at].endswith("m") else 1)
+    rest = arguments.operands if start is None else call.words[start:]
     program = _MODULES.get(name.removesuffix(".__main__"), name.removesuffix(".__main__"))
     from llmgenie_mcp.shell.commands import HANDLERS
 
@@ -126,6 +126,18 @@ def _stream_editor(call: Call) -> str | None:
     return None
 
 
+def _make(call: Call) -> str | None:
+    """make runs its Makefile like any program; one that the text itself writes is code."""
+    arguments = parse(call.words, "-f -C -j -o -W --file --makefile --directory --eval")
+    for file in arguments.values("-f", "--file", "--makefile"):
+        written = call.stdin if file in ("-", "/dev/stdin") else call.scope.written(call.path(file))
+        if written:
+            _code(call, written)
+    for text in arguments.values("--eval"):
+        _code(call, text)
+    return None
+
+
 def _later(call: Call) -> str:
     return call.read_apart(call.stdin, []) if call.stdin else ""
 
@@ -137,5 +149,6 @@ HANDLERS: dict[str, Callable[[Call], str | None]] = {
     **dict.fromkeys(("python2", "python3", "pythonw", *(f"python3.{minor}" for minor in range(6, 20))), _interpreter),
     **dict.fromkeys(("perl", "ruby"), _stream_editor),
     **dict.fromkeys(("source", "."), _source),
+    **dict.fromkeys(("make", "gmake"), _make),
     **dict.fromkeys(("at", "batch"), _later),
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, TypeVar
 
-from llmgenie_mcp.shell.syntax import Part, Redirect, Script, ShellSyntaxError, Variable, Word
+from llmgenie_mcp.shell.syntax import Part, Redirect, Script, ShellSyntaxError, TooMuch, Variable, Word
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,6 +15,9 @@ _Found = TypeVar("_Found")
 
 DEEPEST = 40
 """Levels of substitutions and compound commands in one text; more is not written by hand."""
+
+MOST = 3000
+"""Commands and expansions in one text; more is no command that someone means to run, and takes longer than a hook may."""
 
 _PLAIN = re.compile(r"[^\s'\"\\$`|&;<>(){}~]+")
 _LITERAL = re.compile(r"[^\s'\"\\$`|&;<>()]+")
@@ -30,6 +33,16 @@ _ANSI = re.compile(r"\\(x[0-9A-Fa-f]{1,2}|u[0-9A-Fa-f]{1,4}|U[0-9A-Fa-f]{1,8}|[0
 _ANSI_LETTERS = {"n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "e": "\x1b", "E": "\x1b", "f": "\f", "v": "\v"}
 
 
+def append(parts: list[Part], text: str) -> None:
+    """Add plain text, of which the first letters may belong to a variable before it."""
+    if parts and parts[-1].kind == "variable" and not parts[-1].quoted:
+        variable, text = parts[-1].value.extended(text)
+        if variable.name != parts[-1].value.name:
+            parts[-1] = Part("variable", variable)
+    if text:
+        parts.append(Part("text", text))
+
+
 class Lexer:
     """A position in a text and what is read from there."""
 
@@ -37,6 +50,7 @@ class Lexer:
         self.text = text
         self.position = 0
         self.depth = depth
+        self.count = 0
         self.bodies: list[tuple[Redirect, str, bool, bool]] = []
         """Here-documents whose body starts after this line: (where it goes, delimiter, quoted, tabs are stripped)."""
 
@@ -46,6 +60,12 @@ class Lexer:
 
     def fail(self, message: str) -> ShellSyntaxError:
         return ShellSyntaxError(message, self.position)
+
+    def step(self) -> None:
+        """Count a command or an expansion."""
+        self.count += 1
+        if self.count > MOST:
+            raise TooMuch("too many commands", self.position)
 
     def peek(self, text: str) -> bool:
         return self.text.startswith(text, self.position)
@@ -82,7 +102,7 @@ class Lexer:
         while self.position < len(text):
             if match := _LITERAL.match(text, self.position):
                 self.position = match.end()
-                parts.append(Part("text", match.group()))
+                append(parts, match.group())
                 continue
             here = text[self.position]
             if here in "'\"\\$`":
@@ -93,7 +113,7 @@ class Lexer:
                 parts.append(Part("text", self._pattern()))
             else:
                 break
-        return parts if self.position > start and parts else None
+        return parts if self.position > start else None
 
     def quote_or_expansion(self, parts: list[Part]) -> None:
         """Add what the quote, backslash, dollar sign or backtick here stands for."""
@@ -108,8 +128,6 @@ class Lexer:
         elif here == "\\":
             if not text.startswith("\n", self.position + 1):
                 parts.append(Part("text", text[self.position + 1 : self.position + 2], quoted=True))
-            else:
-                parts.append(Part("text", ""))
             self.position += 2
         elif here == "$" and text.startswith("'", self.position + 1):
             self._ansi(parts)
@@ -151,6 +169,7 @@ class Lexer:
 
     def _expansion(self, *, quoted: bool) -> Part:
         """What `$` or a backtick here begins."""
+        self.step()
         if self.peek("`"):
             return Part("command", self._backtick(), quoted)
         if self.peek("$(("):
@@ -164,14 +183,14 @@ class Lexer:
             return self._nested(self._braced, quoted)
         if match := _NAME.match(self.text, self.position + 1):
             self.position = match.end()
-            return Part("variable", Variable(match.group()), quoted)
+            return Part("variable", Variable(match.group(), bare=True), quoted)
         self.position += 1
         return Part("text", "$", quoted)
 
     def _nested(self, read: Callable[[_Given], _Found], argument: _Given) -> _Found:
         self.depth += 1
         if self.depth > DEEPEST:
-            raise self.fail("nested too deeply")
+            raise TooMuch("nested too deeply", self.position)
         found = read(argument)
         self.depth -= 1
         return found
@@ -225,7 +244,7 @@ class Lexer:
         self.position = end + 1
         nested = type(self)(inner, self.depth + 1)
         if nested.depth > DEEPEST:
-            raise self.fail("nested too deeply")
+            raise TooMuch("nested too deeply", self.position)
         return nested.script()
 
     def _escaped(self, position: int) -> bool:

@@ -94,9 +94,9 @@ def _names(server: str, tool: str) -> tuple[str, str]:
     ):
         prefix, name = prefix or match.group(1), match.group(2)
     plain, short = _plain(prefix), _plain(name)
-    for lead in (plain, f"mcp_{plain}"):
-        if plain and short.startswith(lead + "_") and short != lead:
-            short = short.removeprefix(lead + "_")
+    known = short in _COMMITS or short in _PUSHES  # the git server's own names begin with its name
+    for lead in (f"mcp_{plain}_", f"{plain}_"):
+        short = short.removeprefix(lead) if plain and not known else short
     return plain, short
 
 

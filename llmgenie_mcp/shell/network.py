@@ -51,11 +51,16 @@ def changes_repository(call: Call, url: str, method: str, body: str = "") -> Non
         call.opaque("a request whose query cannot be known", ["git"])
 
 
+_BRANCH_FIELD = re.compile(r"['\"]?\bbranch['\"]?\s*[:=]\s*['\"]?([^\s'\",}&]+)")
+
+
 def _branch(url: str, body: str) -> str | None:
-    match = re.search(r"/git/refs/heads/([^/?#\s]+(?:/[^/?#\s]+)*)", url) or re.search(
-        r"['\"]?branch['\"]?\s*[:=]\s*['\"]?([\w./-]+)", body
-    )
-    return known(match.group(1)) if match else None
+    """The branch that a request names; None where it names none, several, or sends what is not in the command."""
+    match = re.search(r"/git/refs/heads/([^?#\s]+)", url)
+    if match:
+        return known(match.group(1))
+    named = set(_BRANCH_FIELD.findall(body))
+    return known(named.pop()) if len(named) == 1 and not re.search(r"(?:^|\s)@", body) else None
 
 
 def _curl(call: Call) -> str | None:

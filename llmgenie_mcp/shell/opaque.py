@@ -18,7 +18,7 @@ _TOUCHES: dict[str, re.Pattern[str]] = {
             r"(?<![\w.-])(rm|rmdir|unlink|shred|del|erase|rd|remove-item|ri|move-item|set-content|add-content|out-file|truncate|tee|dd)(?![\w-])"
             r"|\b(rmtree|rmsync|rmdirsync|unlinksync|writefile\w*|write_text|write_bytes|appendfile\w*|file_put_contents|fwrite|createwritestream)\b"
             r"|\bos\.(remove|unlink|rename|replace|truncate|rmdir|removedirs)|\bshutil\.(move|copy\w*)"
-            r"|\bopen\([^)]*,\s*(mode=)?['\"][rb]?[wax+]|\bFile\.(write|delete|open|unlink|rename)|\bFileUtils\b|\.(unlink|touch|rename|rmdir)\(|\bfs\.\w*(rm|unlink|rename|write|truncate|cp)"
+            r"|\bopen\([^)]{0,200},\s*(mode=)?['\"][rb]?[wax+]|\bFile\.(write|delete|open|unlink|rename)|\bFileUtils\b|\.(unlink|touch|rename|rmdir)\(|\bfs\.\w*(rm|unlink|rename|write|truncate|cp)"
         ),
         "secrets": (
             r"(?<![\w.-])\.env(?![\w(]|\.example|\.sample|\.template)|\.pem\b|\bid_(rsa|ed25519|ecdsa|dsa)|\.ssh\b|\.netrc|\.aws\b|\.gnupg"
@@ -33,7 +33,7 @@ _TOUCHES: dict[str, re.Pattern[str]] = {
 }
 _HIDDEN = re.compile(
     r"\b(b64decode|a2b_\w+|fromhex|decodebytes|unhexlify|atob|rot13|zlib|codecs|marshal|__import__|getattr|chr|fromCharCode|pack)\b\s*\(?"
-    r"|\b(exec|eval|compile|Function)\s*\(|\bBuffer\.from\(|frombase64string|\biex\b|invoke-expression|-enc(odedcommand)?\b|\[::-1\]",
+    r"|(?<![.\w])(exec|eval|compile|Function)\s*\(|\bBuffer\.from\(|frombase64string|\biex\b|invoke-expression|-enc(odedcommand)?\b|\[::-1\]",
     re.IGNORECASE,
 )
 _STARTS = re.compile(
@@ -62,7 +62,8 @@ _CMDLET = re.compile(
     r"Export|ConvertTo|ConvertFrom|Join|Split|Resolve|Push|Pop|Expand|Compress|Format|Measure|Sort|Wait|Enable|Disable)-[A-Z]\w+"
 )
 _POWERSHELL = re.compile(
-    r"`[ \t]*\r?\n|\bif\s*\(\s*(\$|Test-|-not\b|!\s*\()|\$env:|\$LASTEXITCODE|\$PSScriptRoot|\|\s*%\s*\{|\|\s*\?\s*\{|foreach\s*\(\s*\$"
+    r"[ \t]`[ \t]*\r?\n|\bif\s*\(\s*(\$|Test-|-not\b|!\s*\()|\$env:|\$LASTEXITCODE|\$PSScriptRoot"
+    r"|\|\s*%\s*\{|\|\s*\?\s*\{|foreach\s*\(\s*\$"
     r"|^\s*\$\w+\s*=\s|;\s*\$\w+\s*=\s|\[(System|IO)\.|@['\"]\s*\n"
 )
 _CMD = re.compile(

@@ -19,6 +19,7 @@ from llmgenie_mcp.shell.syntax import (
     Script,
     ShellSyntaxError,
     Simple,
+    TooMuch,
     Word,
 )
 
@@ -26,14 +27,12 @@ _REDIRECT = re.compile(r"(\d*|\{[A-Za-z_]\w*\})(<<<|<<-|<<|<>|<&|>>|>&|>\||&>>|&
 _ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)(\[[^\]]*\])?(\+)?=")
 _SEPARATOR = re.compile(r";;&|;;|;&|;|&(?![&>])")
 _KEYWORD = re.compile(r"[a-z{}\[!]+(?=[\s;|&()<>]|$)")
+_PREFIX = re.compile(r"time(?:[ \t]+-p)?[ \t]+(?=[^-\s])|coproc[ \t]+(?:\w+[ \t]+(?=[{(]))?")
+"""What may stand before a compound command too; of other options of `time` only the program of that name knows."""
 _PIPE = re.compile(r"\|&?(?!\|)")
 _FUNCTION = re.compile(r"[ \t]*\([ \t]*\)")
 _CLOSERS = frozenset({"then", "do", "done", "fi", "elif", "else", "esac", "}"})
 _OPENERS = frozenset({"{", "if", "while", "until", "for", "select", "case", "function", "[["})
-
-
-MOST = 3000
-"""Commands in one text; more is no command that someone means to run, and would take longer than a hook may."""
 
 
 class Parser(Lexer):
@@ -41,7 +40,6 @@ class Parser(Lexer):
 
     ended_by = ""
     """Which of several endings `script` met last."""
-    count = 0
 
     def script(self, *ends: str) -> Script:
         """Commands up to one of `ends`, which is passed: `)`, or a word such as `fi`; the end of the text when there are none."""
@@ -122,11 +120,10 @@ class Parser(Lexer):
 
     def _command(self) -> Command:
         start = self.position
-        self.count += 1
-        if self.count > MOST:
-            raise self.fail("too many commands")
-        while (keyword := self._keyword()) == "!":
-            self.position += 1
+        self.step()
+        while (keyword := self._keyword()) == "!" or _PREFIX.match(self.text, self.position):
+            match = _PREFIX.match(self.text, self.position)
+            self.position = match.end() if match else self.position + 1
             self.blanks()
         if keyword in _CLOSERS:
             raise self.fail(f"{keyword} has no beginning")
@@ -134,7 +131,7 @@ class Parser(Lexer):
         if keyword in _OPENERS or self.peek("("):
             self.depth += 1
             if self.depth > DEEPEST:
-                raise self.fail("nested too deeply")
+                raise TooMuch("nested too deeply", self.position)
             command = self._compound(keyword)
             self.depth -= 1
             self._redirects(command)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from llmgenie_mcp.shell.arguments import known, parse
+from llmgenie_mcp.shell.arguments import known, parse, unknown
 from llmgenie_mcp.shell.call import Call
 
 # program → subcommands that publish
@@ -35,7 +35,10 @@ def package(call: Call) -> str | None:
     operands = parse(call.words, _TAKES).operands
     if any(word in call.words for word in _ASKS):
         return None
-    if call.name in ("gradle", "gradlew"):
+    if call.name in ("docker", "podman") and "build" in operands[:2]:
+        published = "--push" in call.words
+        operands = ["build", *parse(call.words, _TAKES + " -t").values("-t", "--tag")]
+    elif call.name in ("gradle", "gradlew"):
         published = any(
             re.search(r"(^|:)(publish\w*|uploadArchives|closeAndRelease\w*)$", word)
             and not word.endswith("ToMavenLocal")
@@ -46,6 +49,8 @@ def package(call: Call) -> str | None:
     else:
         first = (" ".join(operands[:1]), " ".join(operands[:2]))
         published = any(verb in first for verb in verbs) and not (verbs == ("release", "") and first[0] not in verbs)
+    if unknown(operands[:1]) and any(verbs):
+        call.opaque(f"what {call.name} is told cannot be known", ["publish"])
     if published:
         call.emit("package.publish", version=_version(operands))
     return None

@@ -6,15 +6,16 @@ Every walk returns what is known of the standard output: a text, in which `UNKNO
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from llmgenie_mcp.operations import Operation
 from llmgenie_mcp.shell import expand, opaque
 from llmgenie_mcp.shell.arguments import UNKNOWN
-from llmgenie_mcp.shell.call import Call, Everything
+from llmgenie_mcp.shell.call import Call, Everything, is_program
 from llmgenie_mcp.shell.parser import parse
 from llmgenie_mcp.shell.scope import Scope, join
-from llmgenie_mcp.shell.syntax import Assignment, Command, Compound, Pipeline, Redirect, Script, Simple, Word
+from llmgenie_mcp.shell.syntax import Assignment, Command, Compound, Pipeline, Redirect, Script, Simple, TooMuch, Word
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,16 +24,21 @@ if TYPE_CHECKING:
 
 LIMIT = 64 * 1024
 """Characters of a text that is read; longer ones are opaque."""
-DEEPEST = 12
+DEEPEST = 20
 """Texts within texts: `bash -c "bash -c …"`, functions that call functions."""
 MOST = 4000
 """Commands that are walked through, those of functions and loops each time."""
+MOST_TEXT = 1024 * 1024
+"""Characters that expansions give altogether: doubling a variable over and over would take all memory."""
+A_WORD = 32
+"""Characters that a word of a command counts as, beside those that are expanded: looking at it takes as long."""
 TURNS = 16
 """Words of a `for` that are gone through one by one; of more, the variable is not known."""
 
 _DEVICES = frozenset(
     {"/dev/null", "/dev/stdout", "/dev/stderr", "/dev/stdin", "/dev/tty", "/dev/zero", "/dev/random", "/dev/urandom"}
 )
+_QUOTES = re.compile(r"[\"'\\]")
 _OUTPUT = frozenset({">", ">>", ">|", "&>", "&>>", "<>", ">&"})
 
 
@@ -44,7 +50,20 @@ class Reader:
         self.found: dict[object, Operation] = {}
         self.depth = 0
         self.steps = 0
+        self.spent = 0
         self.uncalled: dict[str, tuple[Compound, Scope]] = {}
+
+    def step(self) -> None:
+        """Count a command."""
+        self.steps += 1
+        if self.steps > MOST:
+            raise Everything("too many commands")
+
+    def spend(self, size: int) -> None:
+        """Count characters of values and words."""
+        self.spent += size
+        if self.spent > MOST_TEXT:
+            raise Everything("too much text")
 
     def add(self, operation: Operation) -> None:
         """Report an operation; the same one is reported once."""
@@ -64,10 +83,11 @@ class Reader:
             return
         self.add(Operation(name, {"path": path}, text))
 
-    def read(self, text: str, scope: Scope, stdin: str = "", touched: Sequence[str] | None = None) -> str:
+    def read(self, text: str, scope: Scope, stdin: str = "") -> str:
         """Read a text as the shell would; returns what is known of its output."""
         if len(text) > LIMIT or self.depth >= DEEPEST:
-            self.add_opaque(text, "too long to read" if len(text) > LIMIT else "nested too deeply", touched)
+            why = "too long to read" if len(text) > LIMIT else "nested too deeply"
+            self.add_opaque(text, why, ["anything"])
             return UNKNOWN
         self.depth += 1
         script, error = parse(text)
@@ -75,7 +95,8 @@ class Reader:
         if error is not None:
             rest = text[error.position :]
             other = opaque.other_shell(text)
-            self.add_opaque(rest, f"{other} syntax" if other else str(error), touched)
+            about = ["anything"] if isinstance(error, TooMuch) else opaque.touches(_QUOTES.sub("", text))
+            self.add_opaque(rest, f"{other} syntax" if other else str(error), about)
             found += UNKNOWN
         self.depth -= 1
         return found
@@ -114,9 +135,7 @@ class Reader:
         return passed
 
     def _command(self, command: Command, scope: Scope, stdin: str) -> str:
-        self.steps += 1
-        if self.steps > MOST:
-            raise Everything("too many commands")
+        self.step()
         stdin = self._input(command, scope, stdin)
         found = (
             self._simple(command, scope, stdin)
@@ -143,7 +162,8 @@ class Reader:
 
     def content(self, path: str | None, scope: Scope) -> str:
         """What is known of a file's text: only what the command itself wrote there."""
-        return scope.texts.get(path, UNKNOWN) if path is not None else UNKNOWN
+        found = scope.written(path)
+        return UNKNOWN if found is None else found
 
     def _write(self, redirect: Redirect, text: str, scope: Scope, output: str) -> str:
         target = expand.text(redirect.target, self, scope)
@@ -153,8 +173,8 @@ class Reader:
         self.file("file.write", path, text)
         errors = redirect.descriptor not in ("", "1")
         if path is not None:
-            before = scope.texts.get(path, UNKNOWN) if redirect.operator.endswith(">>") else ""
-            scope.texts[path] = UNKNOWN if errors else before + output
+            before = self.content(path, scope) if redirect.operator.endswith(">>") else ""
+            scope.write(path, UNKNOWN if errors else before + output)
         return output if errors else ""
 
     def _simple(self, command: Simple, scope: Scope, stdin: str) -> str:
@@ -181,19 +201,25 @@ class Reader:
     def run(self, words: list[str], text: str, stdin: str, scope: Scope, environment: dict[str, str]) -> str:
         """Run a command by its words: a function, an alias, or a program."""
         name = words[0]
+        replaced: str | None = None
         if name in scope.functions:
-            return self._call(scope.functions[name], words[1:], scope, stdin)
-        if name in scope.aliases:
+            replaced = self._call(scope.functions[name], words[1:], scope, stdin)
+        elif name in scope.aliases:
             inner = scope.copy()
             expansion = inner.aliases.pop(name)
             rest = " ".join(quote(word) for word in words[1:])
-            return self.read(f"{expansion} {rest}", inner, stdin)
+            replaced = self.read(f"{expansion} {rest}", inner, stdin)
+        if replaced is not None and not is_program(name):
+            return replaced
+        # A program of that name may run all the same: scripts expand no aliases, and a definition may not have been reached.
         return self.program(words, text, stdin, scope, environment)
 
     def program(self, words: list[str], text: str, stdin: str, scope: Scope, environment: dict[str, str]) -> str:
         """Run a command by its words that is neither a function nor an alias, as other commands run it."""
         if self.depth > DEEPEST:
             raise Everything("nested too deeply")
+        self.step()
+        self.spend(len(words) * A_WORD)
         self.depth += 1
         found = Call(words[0], words[1:], text, stdin, scope, self, environment).run()
         self.depth -= 1

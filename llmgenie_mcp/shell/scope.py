@@ -19,6 +19,7 @@ class Scope:
         variables: what was assigned in the text; a value may hold `UNKNOWN`, an array is a list.
         arguments: `$1` and on; None: not known.
         texts: path → what the text itself wrote there, as far as it is known.
+        links: path → name of the program that was copied or linked there.
         branches: folder → the branch that the text switched to there.
     """
 
@@ -29,6 +30,7 @@ class Scope:
     functions: dict[str, Compound] = field(default_factory=dict)
     arguments: list[str] | None = None
     texts: dict[str, str] = field(default_factory=dict)
+    links: dict[str, str] = field(default_factory=dict)
     branches: dict[str | None, str | None] = field(default_factory=dict)
 
     def copy(self) -> Scope:
@@ -41,6 +43,7 @@ class Scope:
             functions=dict(self.functions),
             branches=self.branches,
             texts=self.texts,
+            links=self.links,
         )
 
     def merge(self, other: Scope) -> None:
@@ -53,6 +56,17 @@ class Scope:
         for folder in {*self.branches, *other.branches}:
             if self.branches.get(folder, "") != other.branches.get(folder, ""):
                 self.branches[folder] = None
+
+    def written(self, path: str | None) -> str | None:
+        """What the text itself wrote to a file, as far as it is known; None where it wrote nothing."""
+        return None if path is None else self.texts.get(posixpath.normpath(path))
+
+    def write(self, path: str, content: str | None) -> None:
+        """Remember what was written to a file; None forgets it."""
+        if content is None:
+            self.texts.pop(posixpath.normpath(path), None)
+        else:
+            self.texts[posixpath.normpath(path)] = content
 
 
 def join(folder: str | None, path: str) -> str | None:
@@ -69,7 +83,7 @@ def join(folder: str | None, path: str) -> str | None:
 
 def inside(folder: str | None, path: str) -> str | None:
     """Where `cd path` leads from `folder`: `..` is taken back as shells do it, by the words."""
-    found = join(folder, path)
+    found = None if UNKNOWN in path else join(folder, path)
     if not found:
         return found
     normal = posixpath.normpath(found)

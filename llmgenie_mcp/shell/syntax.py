@@ -14,6 +14,10 @@ class ShellSyntaxError(ValueError):
         self.position = position
 
 
+class TooMuch(ShellSyntaxError):
+    """There is more of it than is read: deeper, or longer."""
+
+
 class Part(NamedTuple):
     """A piece of a word.
 
@@ -35,11 +39,24 @@ Word: TypeAlias = "str | list[Part]"
 
 @dataclass(slots=True)
 class Variable:
-    """`$name` or `${name operator argument}`; operator "" is the value as it is."""
+    """`$name` or `${name operator argument}`; operator "" is the value as it is.
+
+    `bare` ones are without braces around: letters that brace expansion or a continued line brings up to them belong to
+    their name, as in `$na{me,p}`.
+    """
 
     name: str
     operator: str = ""
     argument: list[Part] = field(default_factory=list)
+    bare: bool = False
+
+    def extended(self, text: str) -> tuple[Variable, str]:
+        """The variable with the letters at the beginning of `text`, and the rest of it."""
+        length = 0
+        if self.bare and self.name.isidentifier():
+            while length < len(text) and text[length].isascii() and (text[length].isalnum() or text[length] == "_"):
+                length += 1
+        return Variable(self.name + text[:length], bare=self.bare), text[length:]
 
 
 @dataclass(slots=True)

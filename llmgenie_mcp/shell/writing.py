@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Callable, Sequence
 
 from llmgenie_mcp.shell.arguments import UNKNOWN, parse
-from llmgenie_mcp.shell.call import Call
+from llmgenie_mcp.shell.call import Call, is_program
 
 # name → (options that take a value, operands before the files)
 _WRITERS: dict[str, tuple[str, int]] = {
@@ -94,10 +95,10 @@ def _carry(call: Call, sources: Sequence[str], targets: Sequence[str]) -> None:
     """What is known of a file's text is known of its copy."""
     for source, target in zip(sources, targets, strict=True):
         before, after = call.path(source), call.path(target)
-        if after is not None and before is not None:
-            call.scope.texts.pop(after, None)
-            if before in call.scope.texts:
-                call.scope.texts[after] = call.scope.texts[before]
+        if after is not None:
+            call.scope.write(after, call.scope.written(before))
+            if is_program(program := source.rsplit("/", 1)[-1].strip()):
+                call.scope.links[posixpath.normpath(target)] = program
 
 
 def _tee(call: Call) -> str:
@@ -105,7 +106,7 @@ def _tee(call: Call) -> str:
     call.files("file.write", arguments.operands)
     for word in [] if arguments.has("-a", "--append") else arguments.operands:
         if (path := call.path(word)) is not None:
-            call.scope.texts[path] = call.stdin or UNKNOWN
+            call.scope.write(path, call.stdin or UNKNOWN)
     return call.stdin or UNKNOWN
 
 
