@@ -35,7 +35,8 @@ def destinations(folder: Path, operation: Operation) -> list[Operation]:
 
     Returns:
         At least one operation; `source` names what is pushed, as git takes it. `branch` is None where the destination
-        cannot be known. What git would refuse to push is listed as far as it is known. Refs that are neither branches nor tags keep their full name.
+        cannot be known. What git would refuse to push is listed as far as it is known. Refs that are neither branches nor
+        tags keep their full name.
     """
     params = operation.params
     if operation.name != "git.push" or (params.get("branch") is None and not params.get("unresolved")):

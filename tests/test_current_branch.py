@@ -12,7 +12,7 @@ from scene import git
 
 from llmgenie_mcp.operations import Operation
 from llmgenie_mcp.refs import destinations
-from llmgenie_mcp.repository import current_branch
+from llmgenie_mcp.repository import current_branch, refs_in, repository_folders
 
 
 def test_the_current_branch_is_read_in_every_kind_of_checkout(repo: Path, tmp_path: Path) -> None:
@@ -52,9 +52,9 @@ def test_a_damaged_head_never_raises(repo: Path, damage: bytes) -> None:
 STARTS: list[tuple[dict[str, Any], int]] = [
     ({"unresolved": "default", "branch": "", "remote": ""}, 1),
     ({"unresolved": "HEAD", "branch": "", "remote": "origin"}, 1),
-    ({"unresolved": "all", "branch": None, "remote": "origin"}, 2),
-    ({"branch": "main", "remote": "origin"}, 2),
-    ({"branch": "main", "remote": "origin", "refspec": "HEAD:main"}, 2),
+    ({"unresolved": "all", "branch": None, "remote": "origin"}, 1),
+    ({"branch": "main", "remote": "origin"}, 1),
+    ({"branch": "main", "remote": "origin", "refspec": "HEAD:main"}, 1),
     ({"branch": None, "remote": "origin"}, 0),
 ]
 
@@ -74,3 +74,23 @@ def test_git_is_started_as_seldom_as_can_be(
     assert counted.read_text(encoding="utf-8") == ""
     assert destinations(repo, Operation("git.push", params))[0].name == "git.push"
     assert len(counted.read_text(encoding="utf-8").split()) == most
+
+
+@pytest.mark.parametrize("packed", ["nothing", "some", "all"])
+def test_the_refs_in_plain_files_are_those_that_git_lists(repo: Path, tmp_path: Path, packed: str) -> None:
+    for name in ("topic", "deep/er/topic", "ünï"):
+        git(repo, "branch", name)
+    git(repo, "tag", "v1")
+    git(repo, "tag", "-a", "-m", "x", "release/1")
+    git(repo, "worktree", "add", "-q", str(tmp_path / "tree"), "topic")
+    git(repo, "update-ref", "refs/remotes/origin/main", "HEAD")
+    git(repo, "symbolic-ref", "refs/remotes/origin/HEAD", "refs/remotes/origin/main")
+    if packed != "nothing":
+        git(repo, "pack-refs", "--all")
+    if packed == "some":
+        git(repo, "branch", "-D", "deep/er/topic")
+        git(repo, "branch", "later")
+    for folder in (repo, tmp_path / "tree"):
+        place = repository_folders(folder)
+        assert place is not None
+        assert refs_in(place[1]) == git(folder, "for-each-ref", "--format=%(refname)").splitlines()

@@ -92,7 +92,7 @@ def _stale(hook: Hook, site: Site) -> str:
         if os.path.isabs(part) and not Path(part).exists():  # noqa: PTH117 - a command's word, not a path yet
             return f"{hook.file}: {part} is gone, so the hook cannot run."
     *installation, root = site.hook
-    if words[len(installation) : len(site.hook)] != [root]:
+    if "--project" not in words or words[words.index("--project") + 1 :][:1] != [root]:
         return f"{hook.file}: {hook.event} asks about another project than {root}: {' '.join(words)[:200]}"
     if words[: len(installation)] != installation:
         return f"{hook.file}: {hook.event} runs another installation than this one: {' '.join(words)[:200]}"
