@@ -12,14 +12,7 @@ import sys
 from typing import NoReturn
 
 from llmgenie_mcp.errors import LlmgenieError
-
-MARKERS = (
-    "AI_AGENT", "ANTIGRAVITY_AGENT", "AUGMENT_AGENT", "CLAUDECODE", "CLAUDE_CODE", "CLAUDE_CODE_ENTRYPOINT", "CLINE_ACTIVE",
-    "CODEX_CI", "CODEX_THREAD_ID", "CURSOR_AGENT", "CURSOR_TRACE_ID", "GEMINI_CLI", "GOOSE_TERMINAL", "OPENCODE",
-    "OPENCODE_CLIENT",
-)  # fmt: skip
-"""Environment variables by which coding agents mark the commands they run."""
-MARKER_PREFIXES = ("CODEX_SANDBOX", "COPILOT_AGENT")
+from llmgenie_mcp.markers import is_marker
 
 WORDS = (
     "anchor", "apricot", "basalt", "beacon", "bramble", "canyon", "cedar", "cinder", "cobalt", "copper", "coral", "cricket",
@@ -40,7 +33,7 @@ class NeedsPerson(LlmgenieError):
 def agent_marker() -> str | None:
     """The environment variable that says an agent runs this command; None when there is none."""
     names = (name for name, value in os.environ.items() if value)
-    return next((name for name in sorted(names) if name in MARKERS or name.startswith(MARKER_PREFIXES)), None)
+    return next((name for name in sorted(names) if is_marker(name)), None)
 
 
 def terminal() -> bool:

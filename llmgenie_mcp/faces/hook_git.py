@@ -10,11 +10,11 @@ from llmgenie_mcp import commits
 from llmgenie_mcp.engine import conversations, oversight, tally
 from llmgenie_mcp.errors import UsageError
 from llmgenie_mcp.hosts import PROBE, HookEvent, Reply
+from llmgenie_mcp.markers import is_marker
 from llmgenie_mcp.operations import Operation
 from llmgenie_mcp.outcome import Actor
 from llmgenie_mcp.project import git_top
 from llmgenie_mcp.repository import repository_folders
-from llmgenie_mcp.shell.markers import is_marker
 
 if TYPE_CHECKING:
     from llmgenie_mcp.engine.guard import Guard

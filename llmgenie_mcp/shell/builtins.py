@@ -6,9 +6,9 @@ import re
 import shlex
 from collections.abc import Callable
 
+from llmgenie_mcp.markers import is_marker
 from llmgenie_mcp.shell.arguments import UNKNOWN, known, parse
 from llmgenie_mcp.shell.call import Call
-from llmgenie_mcp.shell.markers import is_marker
 from llmgenie_mcp.shell.scope import inside
 
 _ESCAPES = re.compile(r"\\(x[0-9A-Fa-f]{1,2}|0?[0-7]{1,3}|.)")

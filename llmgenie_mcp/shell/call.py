@@ -5,10 +5,10 @@ from __future__ import annotations
 import posixpath
 from typing import TYPE_CHECKING
 
+from llmgenie_mcp.markers import is_marker
 from llmgenie_mcp.operations import Operation
 from llmgenie_mcp.shell import opaque
 from llmgenie_mcp.shell.arguments import UNKNOWN, known
-from llmgenie_mcp.shell.markers import is_marker
 from llmgenie_mcp.shell.scope import Scope, join
 
 if TYPE_CHECKING:

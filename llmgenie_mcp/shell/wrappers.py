@@ -5,9 +5,9 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable
 
+from llmgenie_mcp.markers import is_marker
 from llmgenie_mcp.shell.arguments import PATHS, UNKNOWN, known, parse
 from llmgenie_mcp.shell.call import Call
-from llmgenie_mcp.shell.markers import is_marker
 
 # name → (options that take a value, operands before the command)
 _PREFIXES: dict[str, tuple[str, int]] = {

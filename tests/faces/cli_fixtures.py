@@ -24,7 +24,7 @@ from scene import commit, git
 import llmgenie_mcp
 from llmgenie_mcp import Engine, trust
 from llmgenie_mcp.faces.cli import cli
-from llmgenie_mcp.faces.cli_person import MARKER_PREFIXES, MARKERS
+from llmgenie_mcp.markers import is_marker
 
 SOURCE = Path(llmgenie_mcp.__file__).parent.parent
 PATIENCE = 60.0
@@ -59,7 +59,7 @@ def data(*words: str, project: Path | None = None) -> Any:
 
 def environment(**more: str) -> dict[str, str]:
     """The environment of a process, without any agent's marks."""
-    marked = (name for name in os.environ if name in MARKERS or name.startswith(MARKER_PREFIXES))
+    marked = (name for name in os.environ if is_marker(name))
     kept = {name: value for name, value in os.environ.items() if name not in set(marked)}
     kept.pop("PYTHONDONTWRITEBYTECODE", None)
     return {**kept, "PYTHONPATH": str(SOURCE), "PYTHONPYCACHEPREFIX": CACHE, "TERM": "dumb", "COLUMNS": "200", **more}
