@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+from pathlib import Path
 from typing import Any
 
 from llmgenie_mcp.faces.demo_place import Place
@@ -36,6 +39,7 @@ class Pilot:
         await self.switch_to_review()
         await self.add_a_task()
         await self.be_refused()
+        self.go_past_the_server()
         await self.test_and_submit()
         await self.merge()
         await self.release()
@@ -104,6 +108,19 @@ class Pilot:
         )
         await self._ask("The same question without trying", "git.push", place.base, "deny")
         story.note(f"{place.base} is as it was: {place.git('log', '-1', '--oneline', place.base)}")
+
+    def go_past_the_server(self) -> None:
+        """The same in the agent's own shell, where its host asks the hook first."""
+        self.story.chapter(
+            "Past the server",
+            "The agent tries it in its own shell. Its host asks the hook that `llmgenie init` installs.",
+        )
+        base = self.place.base
+        for command, refused in ((f"cd . && git push origin HEAD:{base}", True), ("git status", False)):
+            code, said = ask_hook(self.place.root, command)
+            self.story.shell(command, said)
+            _require(bool(code) is refused, "The hook refuses the push and nothing else.", f"exit code {code}: {said}")
+            self.story.note("refused before it ran" if refused else "passes in silence")
 
     async def test_and_submit(self) -> None:
         """Review: not without tests, not by the agent itself."""
@@ -205,6 +222,21 @@ class Pilot:
         self.place.git("add", "-A", "--", ".")
         self.place.git("commit", "-q", "-m", message)
         self.story.shell(f"git commit -m '{message}'", self.place.git("show", "--stat", "--format=%h %s", "HEAD"))
+
+
+def ask_hook(root: Path, command: str) -> tuple[int, str]:
+    """What the hook answers when Claude Code is about to run `command`: its exit code, and what the agent reads."""
+    from llmgenie_mcp import agents
+    from llmgenie_mcp.faces.cli_init import site_of
+
+    payload = {
+        **agents.find("claude-code").probe(root).payload,
+        "session_id": "demo",
+        "tool_input": {"command": command},
+    }
+    words = [*site_of(root).hook, "claude-code"]
+    done = subprocess.run(words, input=json.dumps(payload).encode(), capture_output=True, cwd=root, check=False)
+    return done.returncode, done.stderr.decode("utf-8", "replace").strip()
 
 
 def _require(holds: bool, what: str, found: Any) -> None:
