@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import tempfile
@@ -29,9 +28,6 @@ from llmgenie_mcp.faces.demo_place import Place
 from llmgenie_mcp.faces.demo_show import DemoError, Story
 from llmgenie_mcp.faces.demo_talk import Ask, conversation
 from llmgenie_mcp.project import STORE
-
-SERVER_ENTRY = {"type": "stdio", "command": "uvx", "args": ["llmgenie-mcp", "--project", "${workspaceFolder}"]}
-CURSOR = {"mcpServers": {"llmgenie": SERVER_ENTRY}}
 
 
 def run(folder: str | None, *, as_json: bool, yes: bool, keep: bool) -> int:
@@ -229,8 +225,7 @@ def _next_steps(story: Story, place: Place, before: str, temporary: bool) -> Non
         story.say(f"To go on in {place.root}, accept its settings yourself: llmgenie trust --project {place.root}")
     story.say(
         "",
-        "Next, in a project of yours: llmgenie doctor; and for Cursor, in .cursor/mcp.json (README.md has the other clients):",
-        *(f"  {one}" for one in json.dumps(CURSOR, indent=2).splitlines()),
+        "Next, in a project of yours: llmgenie init. It shows what it writes, and llmgenie uninstall gives everything back.",
     )
 
 
