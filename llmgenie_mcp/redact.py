@@ -23,7 +23,7 @@ _PATTERNS: dict[str, str] = {
         r"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----"
         r"(?:(?:(?!-----BEGIN)[\s\S]){0,8000}?-----END (?:[A-Z]+ )*PRIVATE KEY-----)?"
     ),
-    "url_password": r"(?<=://)[^\s/:@]{1,100}:[^\s/@]{3,200}(?=@)",
+    "url_password": r"(?:(?<=://)|(?<=:/)(?!/))[^\s/:@]{1,100}:[^\s/@]{3,200}(?=@)",
     "authorization": r"(?i:(?<=authorization: )(?:bearer|basic) [A-Za-z0-9._~+/=\-]{8,})",
     "assignment": (
         r"(?i:(?:password|passwd|secret|api[_-]?key|access[_-]?(?:token|key)|auth[_-]?token)(?:[_-][a-z_-]{1,40})?"
@@ -33,7 +33,7 @@ _PATTERNS: dict[str, str] = {
 _ALL = re.compile("|".join(f"(?P<{name}>{pattern})" for name, pattern in _PATTERNS.items()))
 _HINTS = (
     *("akia", "asia", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-", "xox", "sk-", "k_live_", "aiza"),
-    *("whsec_", "eyj", "private key", "://", "passw", "secret", "apikey", "api_key", "api-key", "access", "auth"),
+    *("whsec_", "eyj", "private key", ":/", "passw", "secret", "apikey", "api_key", "api-key", "access", "auth"),
 )
 """Every secret holds one of these, in lower case: looking for them first spares most texts the patterns."""
 

@@ -26,6 +26,8 @@ _READ_HERE = ("unresolved", "refspec", "config")
 """Parameters of a push that say how it is to be resolved, and nothing about what it does."""
 REASONS = 3
 """So many reasons are told; the others mostly repeat them."""
+TOLD = 120
+"""So many characters of a command that cannot be read stand in a question to a person; a `fix` carries up to 200 whole."""
 REMINDERS = 3
 """So often is a conversation reminded of what is left before it stops."""
 
@@ -59,12 +61,15 @@ def operations_of(call: ToolCall, folder: Path) -> list[Operation]:
             return []
         from llmgenie_mcp.shell.mcptools import read_tool
 
-        return _resolved(read_tool(call.server, call.tool, call.arguments), folder, f"{call.server} {call.tool}")
+        found = _resolved(read_tool(call.server, call.tool, call.arguments), folder, f"{call.server} {call.tool}")
+        given = json.dumps(call.arguments, sort_keys=True, default=str)
+        return [_sealed(operation, given, always=True) for operation in found]
     if call.kind == "shell":
         from llmgenie_mcp.shell import read_command
 
         whole = Operation("shell", {"command": call.command}, text=call.command)
-        return [*_resolved(read_command(call.command, Place(folder, git_top(folder))), folder, call.command), whole]
+        found = _resolved(read_command(call.command, Place(folder, git_top(folder))), folder, call.command)
+        return [*(_sealed(operation, call.command) for operation in found), whole]
     return []
 
 
@@ -207,6 +212,24 @@ def _unnamed(operation: Operation, text: str) -> Operation:
     concerns = [name for name in touches(text) if name == "secrets"] if verb == "read" else ["files"]
     why = f"which file it would {verb} is not known"
     return Operation("opaque", {"command": text[:SHOWN], "why": why, "touches": concerns}, operation.text)
+
+
+def _sealed(operation: Operation, whole: str, *, always: bool = False) -> Operation:
+    """What cannot be read and is too long to be shown, by its beginning and a hash: a person's yes is for it alone.
+
+    Args:
+        operation: of the call.
+        whole: all that the call was given.
+        always: also where its text is short, because that does not tell all.
+    """
+    command = operation.params.get("command")
+    if operation.name != "opaque" or not isinstance(command, str) or (len(command) <= TOLD and not always):
+        return operation
+    from hashlib import blake2b
+
+    mark = blake2b(whole.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+    told = f"{command[:TOLD].rstrip('…')}… ({len(whole)} characters, {mark})"
+    return replace(operation, params={**operation.params, "command": told})
 
 
 def _with_task(guard: Guard, operation: Operation) -> Operation:

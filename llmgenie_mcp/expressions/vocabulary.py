@@ -151,13 +151,17 @@ def format_message(template: str, facts: Mapping[str, Any]) -> str:
     return _BRACES.sub(fill, template) if "{" in template or "}" in template else template
 
 
+LONGEST = 4096
+"""Characters of a text that becomes a parameter whole: a path may be that long (PATH_MAX)."""
+
+
 def fill_params(value: Any, facts: Mapping[str, Any]) -> Any:
     """Fill the templates inside a JSON value; a text that is one name alone becomes that fact itself, unless long."""
     if isinstance(value, str):
         alone = _BRACES.fullmatch(value)
         if alone is not None and alone[1]:
             fact = _fact(alone[1].strip(), facts)
-            if fact is None or isinstance(fact, (bool, int, float)) or (isinstance(fact, str) and len(fact) <= 200):
+            if fact is None or isinstance(fact, (bool, int, float)) or (isinstance(fact, str) and len(fact) <= LONGEST):
                 return fact
         return format_message(value, facts)
     if isinstance(value, Mapping):

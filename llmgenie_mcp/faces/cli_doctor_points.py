@@ -26,7 +26,7 @@ def examine_points(project: Project) -> Iterator[Check]:
         from llmgenie_mcp.faces.cli_init import site_of
 
     site = site_of(project.root)
-    hooks = list(points.installed(project.root, site))
+    hooks = [hook for hook in points.installed(project.root, site) if points.is_set_up(hook.agent, project.root, site)]
     if not hooks:
         yield Check(
             "hooks", "warn", "No agent's hooks are installed: only llmgenie's own tools enforce.", "llmgenie init"
@@ -48,7 +48,7 @@ def mend_points(project: Project) -> list[str]:
     site, written = site_of(project.root), _written(project)
     set_up = [hook.agent for hook in points.installed(project.root, site)]
     set_up += [agent for agent, _ in points.lost(project.root, site, written)]
-    names = list(dict.fromkeys(agent.name for agent in set_up))
+    names = list(dict.fromkeys(agent.name for agent in set_up if points.is_set_up(agent, project.root, site)))
     if not names and not written:
         return []  # what was never set up is not set up behind people's backs
     return ledger.apply(project.store, survey(project, names).changes)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from llmgenie_mcp import agents
-from llmgenie_mcp.edits import AddItem, WholeFile, githooks, jsonc
+from llmgenie_mcp.edits import AddItem, SetMember, WholeFile, githooks, jsonc
 from llmgenie_mcp.edits.jsontext import JsoncError
 from llmgenie_mcp.faces.hook_git import PROBED
 from llmgenie_mcp.hosts import PROBE, Reply
@@ -65,6 +65,16 @@ def installed(root: Path, site: Site) -> Iterator[Hook]:
         agent = agents.find(name)
         for file in _files_of(agent, site):
             yield from _hooks(agent, root, file)
+
+
+def is_set_up(agent: Agent, root: Path, site: Site) -> bool:
+    """Whether an agent whose hooks are there was meant: one that shares their file with another has its MCP entry too."""
+    files = set(_files_of(agent, site))
+    others = (agents.find(name) for name in agents.names() if name != agent.name)
+    if not any(files & set(_files_of(other, site)) for other in others):
+        return True
+    entries = [edit for edit in agent.edits(site) if isinstance(edit, SetMember)]
+    return all(_has(root / edit.path, edit.keys) for edit in entries)
 
 
 def lost(root: Path, site: Site, written: Collection[Path]) -> Iterator[tuple[Agent, str]]:
@@ -138,6 +148,13 @@ def _files_of(agent: Agent, site: Site) -> list[str]:
         or (isinstance(edit, WholeFile) and edit.path.endswith(".json"))
     )
     return list(found)
+
+
+def _has(path: Path, keys: tuple[str, ...]) -> bool:
+    try:
+        return jsonc.source(path.read_text(encoding="utf-8-sig"), keys) is not None
+    except (OSError, UnicodeDecodeError, JsoncError):
+        return False
 
 
 def _hooks(agent: Agent, root: Path, file: str) -> Iterator[Hook]:

@@ -67,7 +67,9 @@ def test_the_demo_goes_the_whole_way_and_leaves_nothing_behind(tmp_path: Path) -
         "> merged",
         "(HEAD -> main, tag: v0.2.0)",
         "the chain is whole",
-        '"mcpServers"',
+        "branch_protection/no-direct-push: main is protected",
+        "passes in silence",
+        "Next, in a project of yours: llmgenie init",
     ):
         assert part in done.stdout, part
     assert "\x1b" not in done.stdout
