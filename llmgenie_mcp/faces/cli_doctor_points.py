@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from llmgenie_mcp.project import Project
 
 FIX = "llmgenie doctor --fix"
+CHANGED = ".changed"
+"""Ends the name of a file of ours as somebody changed it, when it had to be written again."""
 
 
 def examine_points(project: Project) -> Iterator[Check]:
@@ -51,6 +53,12 @@ def mend_points(project: Project) -> list[str]:
     names = list(dict.fromkeys(agent.name for agent in set_up if points.is_set_up(agent, project.root, site)))
     if not names and not written:
         return []  # what was never set up is not set up behind people's backs
+    known = ledger.load(project.store).entries
+    for change in survey(project, names).changes:
+        made = known.get(change.place)
+        if change.problem and made is not None and made.original is None and change.place.is_file():
+            # A file of ours alone that somebody changed: it does not work as it is, and is kept beside.
+            change.place.replace(change.place.with_name(f"{change.place.name}{CHANGED}"))
     return ledger.apply(project.store, survey(project, names).changes)
 
 
