@@ -149,7 +149,9 @@ def test_all_reading_commands_are_tried() -> None:
     acting |= {"init", "uninstall", "check", "hook"}
     tried = {words[:2] for words in READS} | {words[:1] for words in READS}
     written = {("task", w) for w in ("add", "claim", "complete")} | {("roadmap", "add")}
-    written |= {("hook", "http"), ("policy", "explain")} | {("session", w) for w in ("start", "pause", "resume", "finish")}
+    written |= {("hook", "http"), ("policy", "explain")} | {
+        ("session", w) for w in ("start", "pause", "resume", "finish")
+    }
     assert set(commands()) - tried - written - {(name,) for name in acting} == set()
 
 

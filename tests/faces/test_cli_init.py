@@ -227,10 +227,10 @@ def shown_by_dry_run(root: Path) -> str:
     """What a dry run shows, but for schemas, with names of this machine made general."""
     shown = run("init", "--dry-run", *TWO, project=root).stdout
     for name, word in (
-        (str(SOURCE), "SOURCE"),
         (str(Path(sys.executable).parent / "llmgenie-mcp"), "SERVER"),
         (sys.executable, "PYTHON"),
         (str(root), "ROOT"),
+        (str(SOURCE), "SOURCE"),  # last: the environment may lie inside
     ):
         shown = shown.replace(name, word)
     shown = "--- ".join(file for file in shown.split("--- ") if ".schema.json\n@@" not in file)
