@@ -1,4 +1,4 @@
-"""The corpus of shell commands: how `shell/corpus.txt` is read, and how an answer is judged."""
+"""The corpus of shell commands: how `shell/corpus*.txt` is read, and how an answer is judged."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from llmgenie_mcp.operations import Operation
 
-PLACE = Path(__file__).parent / "shell" / "corpus.txt"
+PLACE = Path(__file__).parent / "shell"
 _LOOKING = frozenset({"file.read", "network"})
 _WORD = re.compile(r'@\S*|[\w.]+="(?:[^"\\]|\\.)*"|\S+')
 _BARE = re.compile(r'[^\s"?@][^\s"]*')
@@ -62,7 +62,10 @@ def entries() -> list[Entry]:
     """All of the corpus, in its order."""
     found: list[Entry] = []
     group = ""
-    for line in PLACE.read_text(encoding="utf-8").splitlines():
+    lines = [
+        line for path in sorted(PLACE.glob("corpus*.txt")) for line in path.read_text(encoding="utf-8").splitlines()
+    ]
+    for line in lines:
         if line.startswith("## "):
             group = line[3:]
         elif group and " ⇒" in line:
