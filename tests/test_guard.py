@@ -9,6 +9,7 @@ import pytest
 from scene import commit, define, git, lines, started
 
 from llmgenie_mcp import Engine, trust
+from llmgenie_mcp.engine import spreading
 from llmgenie_mcp.engine.guard import Guard, Ruling
 from llmgenie_mcp.engine.open_guard import open_guard
 from llmgenie_mcp.operations import Operation
@@ -76,6 +77,37 @@ def test_a_pattern_stands_for_the_files_it_would_hit(engine: Engine, repo: Path,
     (repo / ".env").write_text("x", encoding="utf-8")
     effect = judge(engine, ("file.write", {"path": pattern})).effect
     assert effect == ("allow" if pattern == "*/x" else "deny")
+
+
+@pytest.mark.parametrize(
+    ("name", "pattern", "effect"),
+    [
+        ("file.write", "./**", "deny"),
+        ("file.write", "**", "deny"),
+        ("file.write", "src/**", "allow"),
+        ("file.write", "**/*.py", "allow"),
+        ("file.write", "**/*.json", "deny"),
+        ("file.read", "**/.e*", "deny"),
+        ("file.read", "src/**/*.py", "allow"),
+        ("file.read", "**/.env", "deny"),
+        ("file.write", "../**/hooks.json", "deny"),
+        ("file.write", "./.cursor/h**.json", "deny"),
+    ],
+)
+def test_a_pattern_over_a_tree_stands_for_hidden_files_too(
+    engine: Engine, repo: Path, name: str, pattern: str, effect: str
+) -> None:
+    for file in ("src/a.py", ".cursor/hooks.json", "sub/.env"):
+        (repo / file).parent.mkdir(exist_ok=True)
+        (repo / file).write_text("x", encoding="utf-8")
+    assert judge(engine, (name, {"path": pattern})).effect == effect
+
+
+def test_a_tree_that_takes_too_long_is_asked_about(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spreading, "LOOK_SECONDS", -1)
+    assert rules(judge(engine, ("file.write", {"path": "src/**"}))) == []
+    assert rules(judge(engine, ("file.write", {"path": "**/*.py"}))) == ["security/commands-can-be-read"]
+    assert judge(engine, ("file.read", {"path": "**/*.py"})).effect == "allow"
 
 
 def test_what_was_committed_is_named_and_no_pattern(engine: Engine, repo: Path) -> None:

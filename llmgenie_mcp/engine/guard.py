@@ -6,9 +6,8 @@ policies come from the Engine's definitions, or from what `compiled` kept of the
 
 from __future__ import annotations
 
-import glob
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +16,7 @@ from llmgenie_mcp import redact
 from llmgenie_mcp.engine.lines import entry
 from llmgenie_mcp.engine.resources import resource_of
 from llmgenie_mcp.engine.situation import ActionContext, Situation, StoreReader, World, request_of, situation_in
+from llmgenie_mcp.engine.spreading import spread
 from llmgenie_mcp.errors import StorageError
 from llmgenie_mcp.operations import READING, Operation
 from llmgenie_mcp.outcome import Actor, Document
@@ -41,8 +41,6 @@ DETACHED = "HEAD"
 """Stands for the branch where HEAD is detached: git lets no branch have that name, and what is done there moves none."""
 HIDDEN = "It holds a secret, so more is not said."
 GIT_SECONDS = 2.0
-MOST = 10_000
-"""So many operations of one event are judged, and so many files stand for one pattern; more cannot be looked through."""
 _RANK: dict[str, int] = {"deny": 0, "ask": 1, "allow": 2}
 
 
@@ -140,7 +138,7 @@ class Guard:
         base = self._situation(session, actor, world)
         findings: list[tuple[Finding, Situation]] = []
         seen: set[tuple[str, str]] = set()
-        for operation in _spread(operations, folder):
+        for operation in spread(operations, folder):
             situation = replace(base, place=_place(folder, operation, self.project.root))
             finding = self._decide(situation, operation, folder, only)
             mark = (operation.name, repr(finding.resource))
@@ -290,26 +288,6 @@ def _place(folder: Path, operation: Operation, root: Path) -> Path:
     """The checkout that an operation is about: that of the folder git acts in, else the one the actor is in."""
     where = Path(os.path.normpath(folder / operation.folder)) if operation.folder else folder
     return git_top(where) or git_top(folder) or (root if root in (folder, *folder.parents) else folder)
-
-
-def _spread(operations: Iterable[Operation], folder: Path) -> Iterator[Operation]:
-    """The operations with each pattern among the paths replaced by the files it stands for now."""
-    for count, operation in enumerate(one for given in operations for one in _files(given, folder)):
-        if count == MOST:
-            params = {"command": operation.text, "why": f"more than {MOST} files at once", "touches": ["anything"]}
-            yield Operation("opaque", params, operation.text)
-            return
-        yield operation
-
-
-def _files(operation: Operation, folder: Path) -> Iterator[Operation]:
-    yield operation  # a file may have the pattern as its very name
-    path = operation.params.get("path")
-    if operation.params.get("kind") == "committed" or not isinstance(path, str) or "\0" in path:
-        return
-    if glob.has_magic(path):
-        for name in glob.iglob(os.path.expanduser(path), root_dir=folder):  # noqa: PTH111, PTH207 - as a shell does
-            yield replace(operation, params={**operation.params, "path": name})
 
 
 __all__ = ["HARMLESS", "TRACED", "Finding", "Guard", "Ruling"]
