@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,21 @@ def test_a_commit_is_judged_on_the_branch_of_the_folder_that_git_acts_in(engine:
     assert rules(judge(engine, here, session=session)) == ["branch_protection/no-direct-commit"]
     assert judge(engine, here, session=session, inside="vendored").effect == "allow"
     assert judge(engine, here, session=session, inside=None).effect == "deny"
+
+
+def test_the_first_commit_of_a_repository_may_go_to_a_protected_branch(
+    tmp_path: Path, open_engine: Callable[..., Engine]
+) -> None:
+    folder = tmp_path / "new"
+    folder.mkdir()
+    git(folder, "init", "-q", "-b", "main", "--template=")
+    git(folder, "config", "user.name", "Ada")
+    git(folder, "config", "user.email", "ada@example.org")
+    engine = open_engine(folder)
+    session = started(engine, mode="code")
+    assert judge(engine, ("git.commit", {"branch": ""}), session=session).effect == "allow"
+    commit(folder)
+    assert judge(engine, ("git.commit", {"branch": ""}), session=session).effect == "deny"
 
 
 def test_paths_are_those_of_the_folder_the_agent_is_in(engine: Engine, repo: Path) -> None:

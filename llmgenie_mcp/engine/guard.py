@@ -22,6 +22,7 @@ from llmgenie_mcp.operations import READING, Operation
 from llmgenie_mcp.outcome import Actor, Document
 from llmgenie_mcp.policy import Decision, Reason
 from llmgenie_mcp.project import Project, git_top
+from llmgenie_mcp.repository import HEADS, refs_in, repository_folders
 from llmgenie_mcp.storage import Storage
 
 if TYPE_CHECKING:
@@ -208,6 +209,8 @@ class Guard:
             resource.pop("branch", None)  # git acts in a folder that is not known, so its branch is not either
         elif operation.params.get("branch") == "" and situation.fact("git.branch") is None:
             resource["branch"] = DETACHED
+        if name == "git.commit":
+            resource["first"] = _is_first(situation.folder)
         if name in ("git.push", "git.push_tag"):
             resource["reviewed"] = self._was_made(situation, resource, "merge" if name == "git.push" else "tag_release")
         situation.resource = resource
@@ -248,6 +251,13 @@ class Guard:
         if action == "tag_release":
             return resource.get("tag") in made
         return (resource.get("commit") or _commit(situation.folder, resource.get("source"))) in made
+
+
+def _is_first(folder: Path) -> bool:
+    """Whether a repository has no branch yet: its first commit has to go somewhere."""
+    place = repository_folders(folder)
+    refs = refs_in(place[1]) if place else None
+    return refs is not None and not any(ref.startswith(HEADS) for ref in refs)
 
 
 def _commit(folder: Path, source: object) -> str | None:

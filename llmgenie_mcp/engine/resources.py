@@ -12,7 +12,7 @@ from llmgenie_mcp.expressions import UNKNOWN
 from llmgenie_mcp.outcome import Document
 
 _SAID_OTHERWISE: dict[str, Document] = {
-    "git.commit": {"amend": False, "task_missing": False, "secrets": []},
+    "git.commit": {"amend": False, "task_missing": False, "secrets": [], "first": False},
     "git.push": {"delete": False, "reviewed": False},
     "git.push_tag": {"delete": False, "reviewed": False},
     "git.reset": {"hard": False},
