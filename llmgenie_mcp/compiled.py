@@ -118,7 +118,7 @@ def read(store: Path) -> Compiled | None:
         kept = json.loads(place(store).read_bytes())
         if kept.pop("mark") == mark_of(store):
             return Compiled(**{**kept, "policies": tuple(kept["policies"])})
-    except (OSError, ValueError, TypeError, AttributeError, KeyError):
+    except (OSError, ValueError, TypeError, AttributeError, KeyError, RecursionError):
         pass
     return None
 
