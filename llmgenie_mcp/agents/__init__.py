@@ -80,6 +80,17 @@ class Agent(Protocol):
     def edits(self, site: Site) -> Sequence[Edit]:
         """What must be in the project's files: the MCP entry, the hooks, the rules."""
 
+    @property
+    def program(self) -> tuple[str, ...]:
+        """What tells the installed host's version, such as ("claude", "--version"); empty when nothing depends on it."""
+
+    def outdated(self, version: str) -> str:
+        """What does not hold for the host of that version, for people; "" when all does.
+
+        Args:
+            version: what `program` printed.
+        """
+
     def complaints(self, root: Path) -> Sequence[str]:
         """What is wrong in the host's own files as they are: event names it does not know, wrong versions, a sentence each."""
 

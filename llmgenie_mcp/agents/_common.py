@@ -38,6 +38,7 @@ class BaseAgent:
         kinds: the host's events and what each is; an event that is not here is `other`.
         deniable: its events that can be stopped. Prompts are never among them: what a person writes is theirs.
         asking: its events at which the person is asked when a hook says so.
+        program: what tells the host's version, where something depends on it.
         signs: files and folders of a project that this host has.
         home_signs: those of a person's home.
     """
@@ -48,6 +49,7 @@ class BaseAgent:
     kinds: Mapping[str, Kind] = {}
     deniable: frozenset[str] = frozenset()
     asking: frozenset[str] = frozenset()
+    program: tuple[str, ...] = ()
     signs: tuple[str, ...] = ()
     home_signs: tuple[str, ...] = ()
 
@@ -111,6 +113,10 @@ class BaseAgent:
         """Whether people seem to use this agent here: it left something in the project or in the person's home."""
         places = [root / sign for sign in self.signs] + [home / sign for sign in self.home_signs]
         return any(place.exists() for place in places)
+
+    def outdated(self, version: str) -> str:  # noqa: ARG002 - for hosts of which something depends on it
+        """What does not hold for the host of that version; nothing depends on it here."""
+        return ""
 
     def calls(self, payload: Mapping[str, Any], event: str) -> tuple[ToolCall, ...]:
         """The uses of tools that an event is about. Raises PayloadError."""

@@ -42,6 +42,8 @@ Another host that reads these settings sends no mode, and is not asked to ask. N
 through (#81569).
 """
 
+ON_FAILURE = (2, 1, 295)
+"""The version that knows `onFailure` (its changelog, October 2026)."""
 _MATCHER = "^(Bash|PowerShell|Monitor|Read|Write|Edit|MultiEdit|NotebookEdit|NotebookRead|Grep|Glob|LS|mcp__.*)$"
 _SETTINGS = (".claude/settings.local.json", ".claude/settings.json")
 
@@ -55,6 +57,7 @@ class ClaudeCode(BaseAgent):
     kinds = _KINDS
     deniable = frozenset({"PreToolUse", "PermissionRequest"})
     asking = frozenset({"PreToolUse"})
+    program = ("claude", "--version")
     signs = (".claude", "CLAUDE.md", ".mcp.json")
     home_signs = (".claude", ".claude.json")
 
@@ -97,6 +100,15 @@ class ClaudeCode(BaseAgent):
             return value is not None or not reply.stdout.lstrip().startswith("{")
         inner = at(value, "hookSpecificOutput")
         return (at(inner, "hookEventName"), at(inner, "permissionDecision")) == (event, "deny")
+
+    def outdated(self, version: str) -> str:
+        """Before 2.1.295 a hook that crashes or takes too long lets the tool run, whatever `onFailure` says."""
+        import re
+
+        found = re.search(r"(\d+)\.(\d+)\.(\d+)", version)
+        if found is None or tuple(map(int, found.groups())) >= ON_FAILURE:
+            return ""
+        return f"Claude Code {found[0]} lets a tool run when its hook crashes: from 2.1.295 on it does not. Update it."
 
     def probe(self, folder: Path) -> Probe:
         """`git push origin main`, as the Bash tool is asked for it."""

@@ -80,6 +80,8 @@ def _of_agent(hooks: list[Hook], project: Project, site: Site) -> Iterator[Check
     broken = [found for hook in hooks if (found := _stale(hook, site))]
     for message in dict.fromkeys(broken):
         yield Check(name, "warn" if "installation" in message else "fail", message, FIX)
+    if said := agent.outdated(points.version_of(agent)):
+        yield Check(name, "warn", said, f"Update {agent.title}.")
     for sentence in agent.complaints(project.root):
         yield Check(name, "fail", sentence, f"Correct the file, or {FIX}")
     probed = {hook.command: hook for hook in hooks if points.is_probed(hook, project.root)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import shutil
 import subprocess
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 OURS = "hook.py"
 PROBE_SECONDS = 20.0
+VERSION_SECONDS = 5.0
 PUSH_TO_MAIN = f"refs/heads/main {PROBED.decode()} refs/heads/main {'0' * 40}\n"
 """What git tells pre-push of a new branch `main`; githooks(5)."""
 
@@ -89,6 +91,17 @@ def lost(root: Path, site: Site, written: Collection[Path]) -> Iterator[tuple[Ag
         agent = agents.find(name)
         if all((root / edit.path).resolve() in written for edit in agent.edits(site)):
             yield from ((agent, file) for file in _files_of(agent, site) if not any(_hooks(agent, root, file)))
+
+
+def version_of(agent: Agent) -> str:
+    """What the installed host says of its version; "" where it is not installed, or nothing depends on it."""
+    if not agent.program or shutil.which(agent.program[0]) is None:
+        return ""
+    try:
+        done = subprocess.run(agent.program, capture_output=True, timeout=VERSION_SECONDS, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.decode("utf-8", "replace")[:200]
 
 
 def refuses(hook: Hook, root: Path) -> tuple[bool, str]:

@@ -223,3 +223,18 @@ def test_of_two_agents_that_share_a_file_only_the_one_that_was_meant_is_mended(
     change(repo, ".github/hooks/llmgenie.json", sys.executable, "/nowhere/bin/python3")
     assert answer("doctor", "--fix", project=repo)[0] == 0
     assert not (repo / other).exists()
+
+
+@pytest.mark.parametrize(
+    ("version", "warned"), [("2.1.294", True), ("2.1.295", False), ("3.0.0", False), ("dev", False)]
+)
+def test_a_host_too_old_to_refuse_when_a_hook_crashes_is_named(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str, warned: bool
+) -> None:
+    program = tmp_path / "bin" / "claude"
+    program.parent.mkdir()
+    program.write_text(f"#!/bin/sh\necho '{version} (Claude Code)'\n", encoding="utf-8")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    _, checks = doctor(project)
+    assert any("lets a tool run when its hook crashes" in check["message"] for check in checks) is warned
