@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 from scene import commit, define, git, lines, started
 
-from llmgenie_mcp import Engine, trust
+from llmgenie_mcp import Engine, compiled, trust
 from llmgenie_mcp.engine import spreading
 from llmgenie_mcp.engine.guard import Guard, Ruling
 from llmgenie_mcp.engine.open_guard import open_guard
@@ -124,6 +125,14 @@ def test_a_tree_that_takes_too_long_is_asked_about(engine: Engine, monkeypatch: 
     assert rules(judge(engine, ("file.write", {"path": "src/**"}))) == []
     assert rules(judge(engine, ("file.write", {"path": "**/*.py"}))) == ["security/commands-can-be-read"]
     assert judge(engine, ("file.read", {"path": "**/*.py"})).effect == "allow"
+
+
+def test_llmgenie_itself_is_not_taken_away(engine: Engine) -> None:
+    package = Path(compiled.__file__).parent
+    for path in (package, package.parent, package / "faces" / "hook.py", Path(sys.prefix)):
+        for name in ("file.delete", "file.write"):
+            assert "security/definitions-need-a-person" in rules(judge(engine, (name, {"path": str(path)}))), path
+    assert judge(engine, ("file.read", {"path": str(package / "policy.py")})).effect == "allow"
 
 
 def test_what_was_committed_is_named_and_no_pattern(engine: Engine, repo: Path) -> None:

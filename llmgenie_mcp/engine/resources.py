@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,14 @@ from llmgenie_mcp.engine.situation import Situation
 from llmgenie_mcp.expressions import UNKNOWN
 from llmgenie_mcp.outcome import Document
 
+_OURS = (Path(__file__).resolve().parent.parent, Path(sys.prefix).resolve())
+"""Where llmgenie and its Python are: without them no hook runs."""
 _SAID_OTHERWISE: dict[str, Document] = {
     "git.commit": {"amend": False, "task_missing": False, "secrets": [], "first": False},
     "git.push": {"delete": False, "reviewed": False},
     "git.push_tag": {"delete": False, "reviewed": False},
     "git.reset": {"hard": False},
+    **{name: {"holds_llmgenie": False} for name in ("file.read", "file.write", "file.delete")},
     "opaque": {"touches": []},
 }
 """What holds unless it is said: these are found by looking, so nothing found is nothing there."""
@@ -52,7 +56,15 @@ def resource_of(
         inside = absolute == root or root in absolute.parents
         resource["path"] = absolute.relative_to(root).as_posix() if inside else absolute.as_posix()
         resource["outside_project"] = not inside
+        resource["holds_llmgenie"] = _holds_us(absolute, root)
     return resource
+
+
+def _holds_us(path: Path, root: Path) -> bool:
+    """Whether llmgenie itself, as it is installed, lies in `path`, or `path` in it, unless the project is its source."""
+    if any(path == place or path in place.parents for place in _OURS):
+        return True
+    return any(place in path.parents for place in _OURS[:1]) and root not in _OURS[0].parents
 
 
 def _resolved(path: Path) -> Path:

@@ -40,7 +40,7 @@ BUILT_IN = {
     "resource": (
         "type", "id", "branch", "source", "remote", "force", "no_verify",
         "path", "outside_project", "command", "version", "url", "tag", "delete", "amend", "hard", "message",
-        "task_missing", "secrets", "what", "why", "touches", "server", "tool", "method", "reviewed", "first",
+        "task_missing", "secrets", "what", "why", "touches", "server", "tool", "method", "reviewed", "first", "holds_llmgenie",
     ),
     "context": ("mode", "project"),
     "session": ("id", "open", "status", "mode", "role", "task", "branch"),
