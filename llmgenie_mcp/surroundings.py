@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from llmgenie_mcp.process import run_git
+from llmgenie_mcp.repository import HEADS, ask, current_branch, refs_in, repository_folders
 
 LIMIT = 64 * 1024
 """Bytes of a script; a longer one is not read."""
@@ -67,6 +68,48 @@ class Place:
         if name == "PWD":
             return str(self._folder)
         return self._environment.get(name) if name in KNOWN else None
+
+    def branch(self, folder: str | None) -> str | None:
+        """The branch that is checked out in `folder`, which is as for `alias`; None when there is none, or it is not known."""
+        return None if folder is None or "\0" in folder else current_branch(self._folder / folder)
+
+    def upstream(self, folder: str | None, branch: str) -> tuple[str, str] | None:
+        """The remote, and the branch there, that is set for `branch` to be pulled; None when none is, or it is not known."""
+        if folder is None or "\0" in folder + branch:
+            return None
+        try:
+            found = [
+                ask(self._folder / folder, "config", "--get", f"branch.{branch}.{key}") for key in ("remote", "merge")
+            ]
+        except (OSError, subprocess.TimeoutExpired):
+            return None
+        remote, merged = ((text or "").rstrip("\n") for text in found)
+        return (remote, merged.removeprefix(HEADS)) if remote and merged else None
+
+    def has_branch(self, folder: str | None, name: str) -> bool:
+        """Whether a branch `name` is in the repository around `folder`, or was fetched from a remote of it."""
+        place = None if folder is None or "\0" in folder else repository_folders(self._folder / folder)
+        refs = refs_in(place[1]) if place is not None else None
+        remote = [ref.split("/", 3)[-1] for ref in refs or () if ref.startswith("refs/remotes/")]
+        return name in remote or f"{HEADS}{name}" in (refs or ())
+
+    def exists(self, path: str) -> bool:
+        """Whether anything is at `path`, relative to this place or absolute; a link that leads nowhere is something too."""
+        found = self._found(path)
+        return found is None or os.path.lexists(found)
+
+    def folder_exists(self, path: str) -> bool:
+        """Whether `path` is a folder, also behind a link; True where that cannot be known."""
+        found = self._found(path)
+        return found is None or os.path.isdir(found)  # noqa: PTH112 - a name that is too long raises nothing
+
+    def _found(self, path: str) -> Path | None:
+        if path.startswith("~"):
+            home = self.variable("HOME")
+            if not home or path[1:2] not in ("", "/"):
+                return None
+            path = home + path[1:]
+        return None if "\0" in path else self._folder / path
 
 
 def _read(path: Path) -> bytes | None:

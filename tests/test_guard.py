@@ -129,9 +129,12 @@ def test_a_tree_that_takes_too_long_is_asked_about(engine: Engine, monkeypatch: 
 
 def test_llmgenie_itself_is_not_taken_away(engine: Engine) -> None:
     package = Path(compiled.__file__).parent
-    for path in (package, package.parent, package / "faces" / "hook.py", Path(sys.prefix)):
+    for path in (package, package / "faces" / "hook.py", Path(sys.prefix)):
         for name in ("file.delete", "file.write"):
             assert "security/definitions-need-a-person" in rules(judge(engine, (name, {"path": str(path)}))), path
+    above = {"path": str(package.parent)}
+    assert "security/definitions-need-a-person" in rules(judge(engine, ("file.delete", above)))
+    assert "security/definitions-need-a-person" not in rules(judge(engine, ("file.write", above)))
     assert judge(engine, ("file.read", {"path": str(package / "policy.py")})).effect == "allow"
 
 

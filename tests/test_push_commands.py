@@ -58,6 +58,9 @@ git push origin refs/heads/*
 git push origin refs/heads/t*:refs/heads/m*
 git push origin :
 git push origin +:
+git push --prune origin refs/heads/t*:refs/heads/*
+git push --prune origin refs/heads/*
+git -c push.followTags=true push origin topic
 git -c push.default=upstream push
 git -c remote.origin.push=HEAD:refs/heads/main push
 git -c remote.pushDefault=fork push

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from llmgenie_mcp.operations import Operation
-from llmgenie_mcp.shell import LIMIT, read_command
+from llmgenie_mcp.shell import LIMIT, Nowhere, read_command
 
 HALF, THIRD = LIMIT // 2, LIMIT // 3
 
@@ -42,6 +42,19 @@ HOSTILE: dict[str, str] = {
     "an alias of itself": "alias a='a a'; a",
     "code": "python -c '" + "open(" * (LIMIT // 6) + "'",
     "a sed script": "sed s" + "/a" * (HALF - 10),
+    "subscripts": "a[$(x)]=1;" * (LIMIT // 10),
+    "values that are cut": "x=" + "a" * 500 + ";" + "echo ${x##*a*a*a*b};" * 3000,
+    "lines that are continued": "cat <<E\n" + "\\\n" * (HALF - 10),
+    "loops in endless loops": "while read x; do " * 12 + "git push; x=$x$y;" + "done;" * 12,
+    "files that are made": "touch q;" + ("rm " + "b/" * 60 + ";") * 500,
+    "folders that are not there": "".join(f"cd a{number};" for number in range(9000)),
+    "words that are commands": "foo " + "git " * (LIMIT // 5),
+    "texts that are commands": "foo " + "'git push' " * (LIMIT // 12),
+    "patterns as names": "*a*b*c*d* x;" * (LIMIT // 13),
+    "a long PATH": "PATH=" + "a:" * 20000 + "; echo > b;" + "foo;" * 3000,
+    "spaces between quotes": "python -c '\"" + " " * (LIMIT - 20) + "'",
+    "names in code": "python -c '" + 'a="b";' * 9000 + "'",
+    "runs in code": "python -c 'subprocess.run([" + '"a",' * 15000 + "'",
     "too long": "x" * (LIMIT + 1),
     "NUL": "\0" * LIMIT,
     "surrogates": "\ud800" * LIMIT,
@@ -108,7 +121,7 @@ def test_an_operation_carries_the_part_of_the_text_that_does_it() -> None:
     assert [o.text for o in found] == ["rm b", "sudo git push -f origin main 2>&1"]
 
 
-class Place:
+class Place(Nowhere):
     """Surroundings with an alias, a script and a home."""
 
     def __init__(self) -> None:
@@ -138,7 +151,7 @@ WITH_PLACE = [
     ("./other.sh", []),
     (
         "source a/deploy.sh; git push origin x",
-        [("file.read", "a/deploy.sh", ""), ("git.push", None, "b"), ("git.push", "x", "b")],
+        [("file.read", "a/deploy.sh", ""), ("git.push", "", "b"), ("git.push", "x", "b")],
     ),
     ("source lib.sh; echo done", [("file.read", "lib.sh", "")]),
     ("source lib.sh; publish", [("file.read", "lib.sh", ""), ("package.publish", None, "")]),
@@ -162,6 +175,93 @@ def test_the_place_is_asked_about_aliases_scripts_and_variables(
 
 def _about(operation: Operation) -> object:
     return next((operation.params[k] for k in ("branch", "path", "touches", "version") if k in operation.params), None)
+
+
+class Checkout(Nowhere):
+    """Surroundings with files and folders."""
+
+    def exists(self, path: str) -> bool:
+        return path in ("src", "src/app.py", "build", "build.sh", "logo.png")
+
+    def folder_exists(self, path: str) -> bool:
+        return path in ("src", "build")
+
+    def script(self, path: str) -> str | None:
+        return {
+            "/tmp/deploy": "#!/bin/sh\ngit push origin main\n",
+            "/tmp/plain": "git push origin main\n",
+            "/tmp/deploy.py": "import os; os.system('git push')\n",
+            "/tmp/run": "#!/usr/bin/env python3\nimport os; os.system('git push')\n",
+            "ship": "#!/usr/bin/env bash\ngit push origin main\n",
+            "tool": "#!/usr/bin/env node\n// git push\n",
+            "gradlew": '#!/bin/sh\neval "$x"\n',
+            "node_modules/.bin/tsc": "#!/bin/sh\ngit push origin main\n",
+            "old.sh": "true\n",
+        }.get(path)
+
+
+# command, what is deleted
+DELETED = [
+    ("rm -rf src", ["src"]),
+    ("cd src; rm app.py", ["src/app.py"]),
+    ("cd nope; rm -rf src", ["nope/src", "src"]),
+    ("cd nope\nrm -rf src", ["nope/src", "src"]),
+    ("cd nope && rm -rf src", ["nope/src"]),
+    ("cd nope && true; rm -rf src", ["nope/src", "src"]),
+    ("cd nope || exit 1; rm -rf src", ["nope/src"]),
+    ("set -e; cd nope; rm -rf src", ["nope/src"]),
+    ("set -e; set +e; cd nope; rm -rf src", ["nope/src", "src"]),
+    ("mkdir nope; cd nope; rm -rf src", []),
+    ("(cd nope; true); rm -rf src", ["src"]),
+    ('T=$(mktemp -d); cd "$T"; rm -rf src', []),
+    ("echo x > scratch.py && python3 scratch.py && rm scratch.py", []),
+    ("mkdir -p t && cp src/app.py t/ && rm -rf t", []),
+    ("mkdir -p t && rm -rf t/../src t/a", ["t/../src"]),
+    ("mkdir -p src && rm -rf src", ["src"]),
+    ("touch src/app.py && rm src/app.py", ["src/app.py"]),
+    ("echo > logo.png; rm logo.png", ["logo.png"]),
+    ("mkdir -p t && ln -s ../src t/s && rm -rf t/s/", ["t/s/"]),
+    ("mkdir -p t && python3 -c 'import shutil; shutil.move(a, b)'; rm -rf t", ["t"]),
+]
+
+
+@pytest.mark.parametrize(("command", "wanted"), DELETED)
+def test_what_the_command_made_is_its_own_and_a_cd_that_fails_leaves_it_where_it_was(
+    command: str, wanted: list[str]
+) -> None:
+    assert [o.params["path"] for o in read_command(command, Checkout()) if o.name == "file.delete"] == wanted
+
+
+def test_what_a_move_brings_into_a_folder_is_not_the_commands_own() -> None:
+    found = read_command("mkdir -p t && mv src t/ && rm -rf t", Checkout())
+    assert "t" in [o.params["path"] for o in found if o.name == "file.delete"]
+
+
+# command, what is known of the scripts in it
+SCRIPTS = [
+    ("/tmp/deploy", ["git.push"]),
+    ("/tmp/plain", ["git.push"]),
+    ("./ship", ["git.push"]),
+    ("/tmp/run", ["opaque git"]),
+    ("python3 /tmp/deploy.py", ["opaque git"]),
+    ("python3 deploy.py", []),
+    ("./tool", []),
+    ("./gradlew build", []),
+    ("node_modules/.bin/tsc", []),
+    ("sh old.sh", []),
+    ("sed -i s/true/x/ old.sh && sh old.sh", ["file.write", "opaque anything"]),
+    ("cp x old.sh && sh old.sh", ["file.read", "file.write", "opaque anything"]),
+    ("BASH_ENV=/tmp/plain bash -c true", ["git.push"]),
+    ("GIT_SSH=/tmp/deploy git fetch", ["git.push"]),
+]
+
+
+@pytest.mark.parametrize(("command", "wanted"), SCRIPTS)
+def test_scripts_are_read_by_what_they_begin_with_unless_the_command_changed_them(
+    command: str, wanted: list[str]
+) -> None:
+    found = read_command(command, Checkout())
+    assert [" ".join([o.name, *o.params.get("touches", [])]) for o in found] == wanted
 
 
 def test_aliases_are_asked_for_where_git_would_look_for_them() -> None:

@@ -68,7 +68,15 @@ def _run(command: str, folder: Path, programs: Path) -> list[list[str]]:
     path = f"{programs}{os.pathsep}{os.environ['PATH']}"
     environment = {"PATH": path, "HOME": str(folder), "GIVEN": str(given), **_VALUES}
     text = f"shopt -s expand_aliases\n{command}\nwait"
-    subprocess.run(["bash", "--norc", "-c", text], cwd=folder, env=environment, stdin=quiet, stdout=quiet, stderr=quiet)
+    subprocess.run(
+        ["bash", "--norc", "-c", text],
+        cwd=folder,
+        env=environment,
+        stdin=quiet,
+        stdout=quiet,
+        stderr=quiet,
+        timeout=60,
+    )
     return _calls(given)
 
 

@@ -53,7 +53,7 @@ class ClaudeCode(BaseAgent):
 
     name = "claude-code"
     title = "Claude Code"
-    checked = "By its documentation of August 2026 and its issues; not run against the real program."
+    checked = "Run with a scripted model, version 2.1.330; `onFailure` also with 2.1.294 and 2.1.295."
     kinds = _KINDS
     deniable = frozenset({"PreToolUse", "PermissionRequest"})
     asking = frozenset({"PreToolUse"})
@@ -70,6 +70,8 @@ class ClaudeCode(BaseAgent):
             return find("cursor").read(given)
         if text(given, "hookEventName"):
             return find("vscode").read(given)
+        if _of_copilot(given):
+            return replace(find("copilot").read(given), can_ask=False)
         event = super().read(given)
         mode = given.get("permission_mode")
         asks = mode in _ASKING_MODES and all(call.kind != "mcp" for call in event.calls)
@@ -154,6 +156,14 @@ class ClaudeCode(BaseAgent):
             for path in _SETTINGS
         ]
         return [sentence for form in forms for sentence in _files.complaints(root, form)]
+
+
+def _of_copilot(payload: Mapping[str, Any]) -> bool:
+    """Whether Copilot CLI wrote it (seen with 1.0.102). It takes neither a reason from stderr nor the wrapped form."""
+    if text(payload, "timestamp") is None:
+        return False
+    unnumbered = text(payload, "tool_name") is not None and text(payload, "tool_use_id") is None
+    return unnumbered or text(payload, "stop_reason", "initial_prompt") is not None
 
 
 AGENT = ClaudeCode()

@@ -38,7 +38,7 @@ class Codex(BaseAgent):
 
     name = "codex"
     title = "Codex CLI"
-    checked = "By its source and schemas of 2026 and its issues; not run against the real program."
+    checked = "Run with a scripted model, version 0.169.0, its hooks trusted by a flag."
     kinds = _KINDS
     deniable = frozenset({"PreToolUse", "PermissionRequest"})
     signs = (".codex",)

@@ -72,7 +72,7 @@ class Copilot(BaseAgent):
 
     name = "copilot"
     title = "GitHub Copilot CLI"
-    checked = "By its documentation of November 2026; not run against the real program."
+    checked = "Copilot CLI run with a scripted model, version 1.0.102; the cloud agent by its documentation."
     kinds = _KINDS
     deniable = frozenset(name for name, kind in _KINDS.items() if kind == "before")
     asking = frozenset({"preToolUse", "PreToolUse"})

@@ -37,7 +37,7 @@ class Gemini(BaseAgent):
 
     name = "gemini"
     title = "Gemini CLI"
-    checked = "By its documentation of 2026; not run against the real program."
+    checked = "Run with a scripted model, version 0.61.0."
     kinds = _KINDS
     deniable = frozenset({"BeforeTool"})
     signs = (".gemini", "GEMINI.md")

@@ -56,15 +56,21 @@ def resource_of(
         inside = absolute == root or root in absolute.parents
         resource["path"] = absolute.relative_to(root).as_posix() if inside else absolute.as_posix()
         resource["outside_project"] = not inside
-        resource["holds_llmgenie"] = _holds_us(absolute, root)
+        resource["holds_llmgenie"] = _holds_us(absolute, root, whole=operation == "file.delete")
     return resource
 
 
-def _holds_us(path: Path, root: Path) -> bool:
-    """Whether llmgenie itself, as it is installed, lies in `path`, or `path` in it, unless the project is its source."""
-    if any(path == place or path in place.parents for place in _OURS):
+def _holds_us(path: Path, root: Path, *, whole: bool) -> bool:
+    """Whether an operation on `path` would take llmgenie away as it is installed, or change it.
+
+    Args:
+        path: resolved.
+        root: of the project; the one that is llmgenie's own source may change it.
+        whole: whether all that lies in `path` is meant: it is deleted or moved.
+    """
+    if path in _OURS or (whole and any(path in place.parents for place in _OURS)):
         return True
-    return any(place in path.parents for place in _OURS[:1]) and root not in _OURS[0].parents
+    return _OURS[0] in path.parents and root not in _OURS[0].parents
 
 
 def _resolved(path: Path) -> Path:

@@ -28,6 +28,21 @@ class Surroundings(Protocol):
     def variable(self, name: str) -> str | None:
         """An environment variable that is known, such as HOME, PWD, USER, TMPDIR; None: it is not."""
 
+    def branch(self, folder: str | None) -> str | None:
+        """The branch that is checked out in `folder`; None: there is none, or it is not known."""
+
+    def upstream(self, folder: str | None, branch: str) -> tuple[str, str] | None:
+        """The remote, and the branch there, that `git pull` merges into `branch`; None: it is not known."""
+
+    def has_branch(self, folder: str | None, name: str) -> bool:
+        """Whether a branch `name`, of the repository around `folder` or of a remote of it, is known."""
+
+    def exists(self, path: str) -> bool:
+        """Whether anything is at `path`, a link that leads nowhere too; True where that is not known."""
+
+    def folder_exists(self, path: str) -> bool:
+        """Whether `path` is a folder that can be changed to; True where that is not known."""
+
 
 class Nowhere:
     """Surroundings that know nothing."""
@@ -43,6 +58,26 @@ class Nowhere:
     def variable(self, name: str) -> str | None:  # noqa: ARG002
         """Nothing is known."""
         return None
+
+    def branch(self, folder: str | None) -> str | None:  # noqa: ARG002
+        """Nothing is known."""
+        return None
+
+    def upstream(self, folder: str | None, branch: str) -> tuple[str, str] | None:  # noqa: ARG002
+        """Nothing is known."""
+        return None
+
+    def has_branch(self, folder: str | None, name: str) -> bool:  # noqa: ARG002
+        """Nothing is known."""
+        return False
+
+    def exists(self, path: str) -> bool:  # noqa: ARG002
+        """Nothing is known, so something may be there."""
+        return True
+
+    def folder_exists(self, path: str) -> bool:  # noqa: ARG002
+        """Nothing is known, so it may be one."""
+        return True
 
 
 FAULT = "llmgenie failed to read it"
@@ -65,7 +100,7 @@ def read_command(command: str, surroundings: Surroundings | None = None) -> list
         reader.add_opaque(_UNREADABLE.sub("\ufffd", command), "not text")
         command = _UNREADABLE.sub("", command)
     try:
-        reader.read(command.replace("\r\n", "\n"), Scope())
+        reader.read(command.replace("\r\n", "\n"), Scope(arguments=[]))
         reader.finish()
     except Everything as error:
         reader.add_opaque(command, str(error), ["anything"])

@@ -12,6 +12,9 @@ UNKNOWN = "\ue000"
 PATHS = UNKNOWN + "\ue010"
 """Begins a word that stands for files of which only a pattern is known, such as what `find src -name '*.py'` prints."""
 
+TREE = "/**"
+"""Ends a pattern that stands for all that is below a folder, hidden files too."""
+
 
 @dataclass(slots=True)
 class Arguments:
@@ -109,3 +112,18 @@ def known(word: str) -> str | None:
 def unknown(words: Iterable[str]) -> bool:
     """Whether any of the words has a part that cannot be known."""
     return any(UNKNOWN in word for word in words)
+
+
+def below(root: str) -> str:
+    """The word that stands for all files below a folder."""
+    root = root.rstrip("/") if root in (".", "./", "/") else root.removeprefix("./").rstrip("/")
+    return f"{PATHS}{root}{TREE}"
+
+
+def looked_at(words: Iterable[str]) -> list[str]:
+    """The words with a tree named by its folder, as it counts where files are only read: to search a tree is everyday."""
+    return [_folder(word) if word.startswith(PATHS) and word.endswith(TREE) else word for word in words]
+
+
+def _folder(word: str) -> str:
+    return word.removesuffix(TREE) if word != PATHS + TREE else "/"

@@ -7,8 +7,10 @@ import shlex
 from collections.abc import Callable
 
 from llmgenie_mcp.markers import is_marker
+from llmgenie_mcp.shell import outputs
 from llmgenie_mcp.shell.arguments import UNKNOWN, known, parse
 from llmgenie_mcp.shell.call import Call
+from llmgenie_mcp.shell.reader import quote
 from llmgenie_mcp.shell.scope import inside
 
 _ESCAPES = re.compile(r"\\(x[0-9A-Fa-f]{1,2}|0?[0-7]{1,3}|.)")
@@ -25,8 +27,25 @@ def _cd(call: Call) -> str:
         scope.folder = scope.folders[-1] if scope.folders else None
     else:
         scope.folder = inside(scope.folder, target)
+        _may_fail(call, before)
     scope.folders.append(before)
     return ""
+
+
+_MOST_FOLDERS = 4
+_LONGEST = 1024
+"""Characters of a folder that is looked for; of a longer one nobody is sure."""
+
+
+def _may_fail(call: Call, before: str | None) -> None:
+    """Where there is no such folder, what follows happens in the one before, unless that ends the shell."""
+    scope, folder = call.scope, call.scope.folder
+    if not folder or scope.strict or scope.own(folder):
+        return
+    if len(folder) <= _LONGEST and call.reader.surroundings.folder_exists(folder):
+        return
+    if before not in scope.elsewhere and len(scope.elsewhere) < _MOST_FOLDERS:
+        scope.elsewhere.append(before)
 
 
 def _popd(call: Call) -> str:
@@ -111,6 +130,7 @@ def _export(call: Call) -> str:
 
 def _unset(call: Call) -> str:
     arguments = parse(call.words)
+    _subscripts(call)
     for name in arguments.operands:
         if arguments.has("-f"):
             call.scope.functions.pop(name, None)
@@ -128,7 +148,15 @@ def _forget(call: Call) -> str:
         call.scope.variables[name] = UNKNOWN
     lines = call.stdin.splitlines()
     if call.name == "read" and names and len(lines) == 1:
-        parts = lines[0].split(None, len(names) - 1)
+        separators = call.variable("IFS")
+        line = (
+            lines[0]
+            if separators is None
+            else " ".join(re.split(f"[{re.escape(separators)}]", lines[0]))
+            if separators
+            else lines[0]
+        )
+        parts = line.split(None, len(names) - 1)
         for name, part in zip(names, [*parts, *[""] * len(names)], strict=False):
             call.scope.variables[name] = part.strip()
     return ""
@@ -142,7 +170,19 @@ def _alias(call: Call) -> str:
     return ""
 
 
+def _hash(call: Call) -> str:
+    """`hash -p FILE NAME` lets NAME be FILE."""
+    arguments = parse(call.words, "-p")
+    file = arguments.value("-p")
+    for name in arguments.operands if file else ():
+        call.scope.aliases[name] = quote(file or "")
+    return ""
+
+
 def _set(call: Call) -> str:
+    for word in call.words:
+        if re.fullmatch(r"[-+][a-zA-Z]*e[a-zA-Z]*", word) or word == "errexit":
+            call.scope.strict = word[0] != "+" and "+o" not in call.words
     if "--" in call.words:
         call.scope.arguments = call.words[call.words.index("--") + 1 :]
     return ""
@@ -162,7 +202,9 @@ def _eval(call: Call) -> str:
 def _trap(call: Call) -> str:
     arguments = parse(call.words)
     if arguments.operands and not arguments.has("-p", "-l"):
-        call.read(arguments.operands[0])
+        if arguments.operands[1:] not in (["EXIT"], ["0"]):
+            call.read(arguments.operands[0])
+        call.reader.at_end(call, arguments.operands[0])
     return ""
 
 
@@ -170,7 +212,18 @@ def _which(call: Call) -> str:
     return (call.words[-1] if call.words else "") + "\n"
 
 
-def _test(call: Call) -> str:  # noqa: ARG001 - all handlers take a call
+_SUBSCRIPT = re.compile(r"\[[^\]]*(?:\$\(|`)")
+
+
+def _subscripts(call: Call) -> None:
+    """What is evaluated as an arithmetic expression runs the substitutions in the subscripts of its names."""
+    for word in call.words:
+        if _SUBSCRIPT.search(word):
+            call.read_apart(f': "{word[word.index("[") :]}"', [])
+
+
+def _test(call: Call) -> str:
+    _subscripts(call)
     return ""
 
 
@@ -189,9 +242,10 @@ def _basename(call: Call) -> str:
 
 
 HANDLERS: dict[str, Callable[[Call], str | None]] = {
+    **outputs.HANDLERS,
     "cd": _cd, "pushd": _cd, "chdir": _cd, "popd": _popd, "pwd": _pwd, "echo": _echo, "printf": _printf,
     "export": _export, "declare": _export, "typeset": _export, "local": _export, "readonly": _export, "unset": _unset,
     "read": _forget, "mapfile": _forget, "readarray": _forget, "getopts": _forget, "alias": _alias, "set": _set,
     "shift": _shift, "eval": _eval, "trap": _trap, "which": _which, "test": _test, "[": _test, "true": _test, ":": _test,
-    "false": _test, "exit": _test, "return": _test, "basename": _basename, "dirname": _basename,
+    "false": _test, "exit": _test, "return": _test, "let": _test, "hash": _hash, "basename": _basename, "dirname": _basename,
 }  # fmt: skip

@@ -9,7 +9,7 @@ from llmgenie_mcp.markers import is_marker
 from llmgenie_mcp.operations import Operation
 from llmgenie_mcp.shell import opaque
 from llmgenie_mcp.shell.arguments import UNKNOWN, known
-from llmgenie_mcp.shell.scope import Scope, join
+from llmgenie_mcp.shell.scope import EDITED, Scope, join
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -22,12 +22,29 @@ ORDINARY = frozenset({
     "PYTEST",
 })  # fmt: skip
 """Variables that by custom name a program of one kind."""
-_HOOK_SWITCHES = {"HUSKY": ("0", "false"), "LEFTHOOK": ("0", "false"), "HUSKY_SKIP_HOOKS": ("1", "true")}
+_HOOK_SWITCHES = {"HUSKY": ("0", "false"), "LEFTHOOK": ("0", "false"), "HUSKY_SKIP_HOOKS": ("1", "true"),
+                  "OVERCOMMIT_DISABLE": ("1", "true"), "SKIP_SIMPLE_GIT_HOOKS": ("1", "true")}  # fmt: skip
 """Variables by which hook runners are told to run no hooks (their documentation)."""
 _PROGRAMS = frozenset({
     "GIT_EDITOR", "GIT_SEQUENCE_EDITOR", "EDITOR", "VISUAL", "PAGER", "GIT_PAGER", "GIT_SSH_COMMAND", "GIT_EXTERNAL_DIFF",
+    "GIT_SSH", "GIT_ASKPASS", "SSH_ASKPASS", "SUDO_ASKPASS", "GIT_PROXY_COMMAND", "MANPAGER", "LESSOPEN", "LESSCLOSE", "BROWSER",
 })  # fmt: skip
 """Variables whose value git and others run as a shell's text."""
+_ATTRIBUTES = frozenset(
+    {"chmod", "chown", "chgrp", "chattr", "chflags", "setfacl", "touch", "mkdir", "icacls", "attrib", "git"}
+)
+"""Programs that change no file's text, or bring back one that is known to git."""
+_COPIES = frozenset({"cp", "mv", "ln", "install", "gcp", "gmv", "ginstall"})
+_EDITORS = frozenset(
+    {"sed", "gsed", "perl", "ruby", "awk", "gawk", "patch", "sd", "ed", "ex", "yq", "dos2unix", "unix2dos"}
+)
+_BRINGS = frozenset({"mv", "gmv", "ln", "rsync", "mount", "rename", "gio"})
+"""Programs that may put a file that was elsewhere, or a way to it, into a folder."""
+_LONGEST_NAME = 64
+_A_PATTERN = 2048
+"""Characters that it counts as to look for a pattern among all programs."""
+_FOLDERS = 64
+"""Folders of PATH that are looked into."""
 SETTINGS = UNKNOWN + "\ue011"
 """The output of a program that prints settings for a shell, which people `eval`."""
 _PRINTS_SETTINGS: dict[str, tuple[str, ...]] = {
@@ -102,35 +119,71 @@ class Call:
             self.name = linked
         if UNKNOWN in self.name or (any(c in self.name for c in "*?[") and self.name not in ("[", "[[")):
             return self._not_known()
+        if (path := self._on_path()) is not None:
+            return self.script_file(path, self.words)
         if prints_settings(self.name, self.words):
             return SETTINGS
         handler = HANDLERS.get(self.name)
+        self._created()
         if handler is not None:
             found = handler(self)
             return UNKNOWN if found is None else found
-        return self._program()
+        if self.name.startswith("git-") and self._is_verb():
+            return self.delegate(["git", self.name[4:], *self.words])
+        from llmgenie_mcp.shell import programs
 
-    def _program(self) -> str:
-        if "/" in self.word:
-            path = join(self.scope.folder, self.word)
-            if self.scope.written(path) is not None:
-                return self.script_file(self.word, self.words)
-            if self.name.endswith((".sh", ".bash")) and path and (text := self.script_text(self.word)):
-                return self.read_apart(text, self.words)
-        elif other := opaque.other_shell(self.word):
-            self.opaque(f"{other} command", opaque.touches_of_code(self.text))
-        return UNKNOWN
+        return programs.run(self)
 
     def _not_known(self) -> str:
-        rest = " ".join([self.name, *self.words]).replace(UNKNOWN, " ")
+        whole = " ".join([self.name, *self.words])
+        rest = whole.replace(UNKNOWN, " ")
         written = self.text.split(None, 1)[0].strip("\"'${}") if self.text else ""
-        if written in ORDINARY:
+        if UNKNOWN not in self.name:
+            self.opaque(
+                "the command's name is a pattern", ["anything"] if self._stands_for_known() else opaque.touches(rest)
+            )
+        elif written in ORDINARY:
             self.opaque("the program is named by a variable", opaque.touches(rest))
         elif rest.strip():
-            self.opaque("the command's name cannot be known", opaque.touches(rest))
+            self.opaque("the command's name cannot be known", opaque.touches(f"{rest}\n{whole.replace(UNKNOWN, '')}"))
         else:
             self.opaque("nothing of the command can be known", ["anything"])
         return UNKNOWN
+
+    def _stands_for_known(self) -> bool:
+        """Whether the pattern that is the command's name may stand for a program that is known here."""
+        from fnmatch import filter as matching
+
+        from llmgenie_mcp.shell.commands import HANDLERS
+
+        self.reader.spend(_A_PATTERN)
+        return len(self.name) > _LONGEST_NAME or bool(matching(HANDLERS, self.name))
+
+    def _is_verb(self) -> bool:
+        from llmgenie_mcp.shell.git_commands import VERBS
+
+        return self.name[4:] in VERBS
+
+    def _on_path(self) -> str | None:
+        """The file that the command runs where the text itself wrote one into a folder of PATH."""
+        folders = self.variable("PATH")
+        if folders is None or "/" in self.word or not self.scope.texts:
+            return None
+        paths = (f"{folder}/{self.word}" for folder in folders.split(":", _FOLDERS)[:_FOLDERS] if folder)
+        return next((path for path in paths if self.scope.written(self.path(path)) is not None), None)
+
+    def _created(self) -> None:
+        """Remember what the command made that was not there before; what may bring other files there ends that."""
+        if self.name in ("touch", "mkdir"):
+            for word in self.words:
+                self.created(self.path(word) if word[:1] != "-" else None)
+        elif self.name in _BRINGS or (self.name == "git" and "mv" in self.words):
+            self.scope.made.clear()
+
+    def created(self, path: str | None) -> None:
+        """Remember that the text makes a file or folder, if nothing is there yet."""
+        if path is not None:
+            self.reader.created(path, self.scope)
 
     def assigned(self) -> None:
         """What setting variables does by itself: lifting restraints, or naming programs that will run."""
@@ -139,8 +192,20 @@ class Call:
                 self.emit("restraint.lift", what=name)
             elif name.startswith("GIT_CONFIG_") and "core.hookspath" in value.lower():
                 self.emit("restraint.lift", what="core.hooksPath")
-            elif name in _PROGRAMS and (" " in value or "/" in value):
-                self.read_apart(value, [])
+            else:
+                self._runs_by_variable(name, value)
+
+    def _runs_by_variable(self, name: str, value: str) -> None:
+        if (name in _PROGRAMS and (" " in value or "/" in value)) or name == "PROMPT_COMMAND":
+            self.read_apart(value.lstrip("|-"), [])
+        elif name == "PS4" and "$(" in value:
+            self.read_apart(f": {value}", [])
+        elif name in ("BASH_ENV", "ENV") and "/" in value and (text := self.script_text(value)) is not None:
+            self.read_apart(text, [])
+        elif name == "MAKEFLAGS" and "--eval" in value:
+            self.opaque("code for make", opaque.touches_of_code(value))
+        elif name.startswith("GIT_TRACE") and "/" in value:
+            self.files("file.write", [value])
 
     @property
     def hooks_off(self) -> bool:
@@ -163,6 +228,8 @@ class Call:
 
     def opaque(self, why: str, touched: Sequence[str] | None = None, text: str | None = None) -> None:
         """Report that this command, or `text`, cannot be read."""
+        if touched is None or touched:
+            self.scope.made.clear()
         self.reader.add_opaque(self.text if text is None else text, why, touched)
 
     def path(self, word: str) -> str | None:
@@ -176,7 +243,30 @@ class Call:
                 path = self.path(word)
                 if path is None and operation == "file.read" and known(word):
                     path = word  # the folder is not known, the name is
-                self.reader.file(operation, path, self.shown)
+                self._file(operation, path)
+                for folder in self.scope.elsewhere if operation != "file.read" else ():
+                    self._file(operation, join(folder, word) or path)
+
+    def _file(self, operation: str, path: str | None) -> None:
+        if operation == "file.write" and path is not None:
+            self._changed(path)
+        elif operation == "file.delete" and self.scope.own(path):
+            return
+        self.reader.file(operation, path, self.shown)
+
+    def _edits(self) -> bool:
+        return self.name in _EDITORS or self.name.startswith(("python", "node"))
+
+    def _changed(self, path: str) -> None:
+        """Forget what a file's text was; the handler may say what it is then."""
+        if self.name in _COPIES:
+            if (
+                self.scope.written(path) is None
+                and self.reader.surroundings.script(posixpath.normpath(path)) is not None
+            ):
+                self.scope.write(path, UNKNOWN)
+        elif self.name not in _ATTRIBUTES:
+            self.scope.write(path, EDITED if self._edits() else UNKNOWN)
 
     def delegate(self, words: Sequence[str], environment: dict[str, str] | None = None) -> str:
         """Run other words in this command's place, as `sudo` does."""
@@ -193,6 +283,8 @@ class Call:
             if UNKNOWN in text:
                 self.opaque("runs a text that cannot be known", ["anything"])
             return ""
+        if any(part in text for part in self.reader.decoded):
+            self.opaque("runs a text that it decodes", ["anything"])
         outside = self.scope.arguments
         if arguments is not None:
             self.scope.arguments = list(arguments)
@@ -201,9 +293,10 @@ class Call:
         self.scope.arguments = outside
         return found
 
-    def read_apart(self, text: str, arguments: Sequence[str] | None) -> str:
+    def read_apart(self, text: str, arguments: Sequence[str] | None, zero: str = "") -> str:
         """Read a text in a shell of its own, as `sh -c` does; aliases and functions stay behind."""
         inner = self.scope.copy()
+        inner.zero = zero or UNKNOWN
         inner.aliases, inner.functions = {}, {}
         inner.arguments = None if arguments is None else list(arguments)
         return self.with_scope(inner).read(text)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from llmgenie_mcp.shell import (
     builtins,
+    containers,
     finding,
     foreign,
     git,
@@ -23,6 +24,15 @@ from llmgenie_mcp.shell.call import Call
 Handler = Callable[[Call], "str | None"]
 """Reports what the call does; returns what is known of its output, None for nothing."""
 
+
+def _after(first: Handler, handler: Handler) -> Handler:
+    def both(call: Call) -> str | None:
+        first(call)
+        return handler(call)
+
+    return both
+
+
 HANDLERS: dict[str, Handler] = {
     **reading.HANDLERS,
     **writing.HANDLERS,
@@ -38,3 +48,6 @@ HANDLERS: dict[str, Handler] = {
     **git.HANDLERS,
 }
 """Where two modules know a name, the later one takes it: npm runs commands before it publishes."""
+
+for _beside in (reading.BESIDE, containers.BESIDE):
+    HANDLERS.update({name: _after(first, HANDLERS[name]) for name, first in _beside.items()})

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 from llmgenie_mcp.shell.arguments import UNKNOWN
 from llmgenie_mcp.shell.lexer import append
-from llmgenie_mcp.shell.syntax import Part, Variable, Word
+from llmgenie_mcp.shell.parser import Parser
+from llmgenie_mcp.shell.syntax import Part, ShellSyntaxError, Variable, Word
+from llmgenie_mcp.shell.values import applied
 
 if TYPE_CHECKING:
     from llmgenie_mcp.shell.reader import Reader
@@ -16,8 +18,17 @@ if TYPE_CHECKING:
 MOST = 64
 """Fields that braces may give."""
 
+A_SIGN = 16
+"""Characters that one of a value counts as where a pattern is looked for at each."""
+
 _RANGE = re.compile(r"(-?\d+)\.\.(-?\d+)|([a-z])\.\.([a-z])|([A-Z])\.\.([A-Z])")
-_HIDE, _SHOW = str.maketrans("~", "\ue004"), str.maketrans("\ue004", "~")
+_HIDE, _SHOW = str.maketrans("~", "\ue004"), str.maketrans("\ue004\ue005\ue006\ue007", "~ \t\n")
+_BLANKS = str.maketrans(" \t\n", "\ue005\ue006\ue007")
+"""Blanks that separate no fields, as IFS says."""
+_NUMBERS = frozenset({"$", "!", "PPID", "BASHPID", "RANDOM", "SRANDOM", "SECONDS", "EPOCHSECONDS", "UID", "EUID"})
+_NUMBER = "1000"
+"""Stands for numbers that cannot be known and that nothing is chosen by."""
+_PLACES = re.compile("[\U000f0000-\U000fffff]")
 _PLACE = 0xF0000
 """Characters from here on stand for the parts of a word that are no plain text while braces are expanded."""
 
@@ -42,10 +53,10 @@ def _fields(word: list[Part], reader: Reader, scope: Scope) -> list[str]:
         text = value(part, reader, scope)
         if part.kind == "text" and not part.quoted:
             current = (current or "") + text if text else current
-        elif part.quoted or part.kind == "process":
+        elif part.quoted or part.kind in ("process", "sink"):
             current = (current or "") + text.translate(_HIDE)
         else:
-            current = _split(text, current, done)
+            current = _split(text, current, done, scope)
     if current is not None:
         done.append(current)
     return [_finish(field, reader, scope) for field in done]
@@ -69,9 +80,10 @@ def value(part: Part, reader: Reader, scope: Scope) -> str:
         found = _variable(part.value, reader, scope)
     elif part.kind == "command":
         found = reader.output(part.value, scope).rstrip("\n")
-    elif part.kind == "process":
+    elif part.kind in ("process", "sink"):
         found = f"/dev/fd/{len(scope.texts) + 63}"
-        scope.texts[found] = reader.output(part.value, scope)
+        given = UNKNOWN if part.kind == "sink" else ""
+        scope.texts[found] = reader.output(part.value, scope, given)
     else:
         for inner in part.value:
             value(inner, reader, scope)
@@ -86,6 +98,8 @@ def _variable(variable: Variable, reader: Reader, scope: Scope) -> str:
     operator = variable.operator.lstrip(":")
     if variable.operator == "":
         return found
+    if variable.operator == "@" and argument == "P":
+        return _prompt(found, reader, scope)
     if UNKNOWN in found:  # most often it is not set, and takes the value given here
         if operator == "=":
             scope.variables[variable.name] = UNKNOWN
@@ -97,7 +111,16 @@ def _variable(variable: Variable, reader: Reader, scope: Scope) -> str:
         return argument if empty else found
     if operator == "+":
         return "" if empty else argument
-    return found if operator == "?" else UNKNOWN
+    reader.spend(len(found) * A_SIGN)
+    return found if operator == "?" else applied(variable.operator, found, argument)
+
+
+def _prompt(found: str, reader: Reader, scope: Scope) -> str:
+    """`${name@P}`: the value is expanded once more."""
+    try:
+        return text(Parser(found).until_end(), reader, scope)
+    except ShellSyntaxError:
+        return UNKNOWN
 
 
 def _lookup(name: str, reader: Reader, scope: Scope) -> str:
@@ -105,11 +128,15 @@ def _lookup(name: str, reader: Reader, scope: Scope) -> str:
         found = scope.variables[name]
         return found if isinstance(found, str) else found[0] if found else ""
     if name.isdigit() or name in ("@", "*"):
-        if scope.arguments is None or name == "0":
+        if name == "0":
+            return scope.zero
+        if scope.arguments is None:
             return UNKNOWN
         return " ".join(scope.arguments) if name in "@*" else "".join(scope.arguments[int(name) - 1 : int(name)])
     if name == "IFS":
         return " "
+    if name in _NUMBERS:
+        return _NUMBER
     if name == "PWD" and scope.folder != "":
         return scope.folder or UNKNOWN
     outside = reader.surroundings.variable(name)
@@ -127,8 +154,15 @@ def _listed(part: Part, scope: Scope) -> list[str] | None:
     return list(array) if isinstance(array, list) else None
 
 
-def _split(text: str, current: str | None, done: list[str]) -> str | None:
-    """Add an unquoted value to the field at hand; its blanks end fields."""
+def _split(text: str, current: str | None, done: list[str], scope: Scope) -> str | None:
+    """Add an unquoted value to the field at hand; its blanks end fields, or the characters of IFS where that was set."""
+    separators = scope.variables.get("IFS")
+    if separators is not None:
+        if not isinstance(separators, str) or UNKNOWN in separators:
+            return (current or "") + UNKNOWN
+        if not separators:
+            return (current or "") + text.translate(_HIDE) if text else current
+        text = text.translate({**_BLANKS, **dict.fromkeys(map(ord, separators), " ")})
     pieces = text.split()
     if not pieces:
         if text and current is not None:
@@ -150,7 +184,7 @@ def _split(text: str, current: str | None, done: list[str]) -> str | None:
 def _alternatives(word: list[Part]) -> list[list[Part]]:
     """The words that the braces of a word give: that comes before all other expansions."""
     text = "".join(
-        part.value if part.kind == "text" and not part.quoted else chr(_PLACE + index)
+        _PLACES.sub("\ufffd", part.value) if part.kind == "text" and not part.quoted else chr(_PLACE + index)
         for index, part in enumerate(word)
     )
     found = _braced(text)

@@ -11,12 +11,15 @@ from llmgenie_mcp.shell.scope import inside
 
 _GLOBAL = "-C -c --git-dir --work-tree --namespace --super-prefix --config-env --attr-source --exec-path-with-value"
 _CODE_KEYS = re.compile(
-    r"core\.(editor|pager|sshcommand|askpass|fsmonitor|gitproxy)|sequence\.editor|pager\.\w+|diff\.external|(diff|merge)tool\..*\.cmd|merge\..*\.driver"
-    r"|(diff|filter)\..*\.(command|textconv|clean|smudge|process)|credential\.helper|gpg\.program|remote\..*\.(uploadpack|receivepack)|interactive\.difffilter|trailer\..*\.cmd"
+    r"core\.(editor|pager|sshcommand|askpass|fsmonitor|gitproxy|alternaterefscommand)|sequence\.editor|pager\.\w+"
+    r"|diff\.external|(diff|merge|gui)tool\..*\.(cmd|path)|merge\..*\.driver|tar\..*\.command|(man|browser|trailer)\..*\.cmd"
+    r"|(diff|filter|trailer|hook)\..*\.(command|textconv|clean|smudge|process)|credential\.(.*\.)?helper|gpg\.(.*\.)?program"
+    r"|gpg\.ssh\.defaultkeycommand|remote\..*\.(uploadpack|receivepack)|interactive\.difffilter|submodule\..*\.update"
+    r"|uploadpack\.packobjectshook|sendemail\.(.*\.)?(sendmailcmd|tocmd|cccmd|headercmd|smtpserver)|instaweb\.httpd|imap\.tunnel"
 )
 """Settings whose value git runs (git-config(1))."""
 _TARGET_KEYS = re.compile(
-    r"remote\..*\.(push|mirror|pushurl)|push\.default|branch\..*\.(merge|remote|pushremote)|remote\.pushdefault|url\..*\.(pushinsteadof|insteadof)"
+    r"remote\..*\.(push|fetch|mirror|pushurl)|push\.default|branch\..*\.(merge|remote|pushremote)|remote\.pushdefault|url\..*\.(pushinsteadof|insteadof)"
 )
 """Settings that decide where a push goes."""
 _MOST_GIVEN = 16
@@ -54,9 +57,26 @@ class Git:
         self.words = arguments.operands[1:]
 
     @property
+    def unchecked(self) -> bool:
+        """Whether a variable tells the runners of hooks to leave out all of them, or llmgenie's."""
+        call = self.call
+        return (
+            call.hooks_off
+            or "llmgenie" in (call.variable("SKIP") or "")
+            or any(call.variable(name) not in (None, "", "0") for name in _SWITCHES)
+        )
+
+    @property
     def branch(self) -> str | None:
         """The branch it is on: what the text switched to, else "" for the current one."""
         return self.call.scope.branches.get(self.folder, "")
+
+    def upstream(self, branch: str | None) -> tuple[str, str] | None:
+        """The remote and its branch that a pull merges into `branch` when it is told none; None: not known."""
+        if branch is None:
+            return None
+        told = self.call.scope.upstreams.get((self.folder, branch))
+        return told or self.call.reader.surroundings.upstream(self.folder, branch)
 
     def switched(self, branch: str | None) -> None:
         """Remember that the text switched to `branch`."""
@@ -72,7 +92,15 @@ class Git:
         scope.folder = self.folder
         self.call.with_scope(scope).files(operation, words)
 
+    def discards(self, paths: Sequence[str]) -> None:
+        """Report that what was changed and not committed is overwritten, where the paths are the whole tree."""
+        if any(_TREE.fullmatch(path.rstrip("/")) for path in paths):
+            self.emit("git.discard", what="what is not committed")
 
+
+_TREE = re.compile(r"|\.|\*|\./\*|:(\(top\)|/)?(\.|\*)?|(\.\./)*\.\.")
+_SWITCHES = ("OVERCOMMIT_DISABLE", "SKIP_SIMPLE_GIT_HOOKS")
+"""Variables by which runners of git hooks run none (their documentation)."""
 _PARAMETER = re.compile(r"'([^'=]+)'?='?([^']*)'")
 
 
@@ -94,12 +122,18 @@ def branch_name(ref: str) -> str | None:
 def _git(call: Call) -> str | None:
     git = Git(call)
     _settings(git)
+    _variables(git)
     if UNKNOWN in git.verb:
         call.opaque("the git command cannot be known", ["git"])
         return None
+    from llmgenie_mcp.shell.git_beside import beside
     from llmgenie_mcp.shell.git_commands import HARMLESS, PROGRAMS, VERBS
 
     handler = VERBS.get(git.verb)
+    if handler is not None or git.verb in HARMLESS:
+        if git.words[:1] == ["--help"] or git.words == ["-h"]:
+            return None
+        beside(git)
     if handler is not None:  # no alias hides a command of git's own
         return handler(git)
     if git.verb in HARMLESS or not git.verb:
@@ -123,8 +157,35 @@ def _settings(git: Git) -> None:
             git.call.emit("restraint.lift", what="core.hooksPath" if low == "core.hookspath" else low)
         elif _CODE_KEYS.fullmatch(low) and value:
             git.call.read_apart(value.removeprefix("!"), [])
+        elif low.startswith("url.ext::"):
+            git.call.read_apart(key[len("url.ext::") :].rpartition(".")[0], [])
     if UNKNOWN in " ".join(git.settings):
         git.call.emit("restraint.lift", what=None)
+
+
+_FILES = ("GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM")
+_HOMES = {"HOME": ".gitconfig", "XDG_CONFIG_HOME": "git/config"}
+_RUN = ("GIT_SSH", "GIT_ASKPASS", "SSH_ASKPASS", "GIT_PROXY_COMMAND")
+_TRACES = ("", "2", "2_EVENT", "2_PERF", "_PACKET", "_PACKFILE", "_PERFORMANCE", "_SETUP", "_CURL", "_REFS", "_SHALLOW")
+
+
+def _variables(git: Git) -> None:
+    """Variables of git's own (git(1)): other files of settings, programs that it runs, files that it writes."""
+    call = git.call
+    for name in _FILES:
+        if call.variable(name) not in (None, "", "/dev/null"):
+            git.emit("restraint.lift", what="core.hooksPath")
+    for name, file in _HOMES.items():
+        folder = call.variable(name)
+        if folder and call.script_text(f"{folder.rstrip('/')}/{file}") is not None:
+            git.emit("restraint.lift", what="core.hooksPath")
+    for name in _RUN:
+        if program := call.variable(name):
+            call.read_apart(program, [])
+    for name in _TRACES:
+        path = call.variable(f"GIT_TRACE{name}")
+        if path and path.startswith("/"):
+            call.files("file.write", [path])
 
 
 def _alias(git: Git, text: str) -> str | None:
@@ -167,19 +228,22 @@ def config(git: Git) -> str | None:
         ["remove-section"],
         ["rename-section"],
     )
-    if words[:1] in (["set"], ["unset"], ["get"], ["list"], ["remove-section"], ["rename-section"]):
-        verb = words.pop(0)
-        if verb in ("get", "list"):
-            return None
     reading = arguments.has("--get", "--get-all", "--get-regexp", "-l", "--list", "--get-urlmatch")
+    if words[:1] in (["set"], ["unset"], ["get"], ["list"], ["remove-section"], ["rename-section"]):
+        reading = words.pop(0) in ("get", "list") or reading
     if reading or not words or (len(words) < 2 and not removing):
+        git.files("file.read", arguments.values("-f", "--file"))
         return None
     key = words[0].lower()
     if key == "core.hookspath" or (removing and key == "core"):
         git.emit("restraint.lift", what="core.hooksPath")
     elif UNKNOWN in key:
         git.emit("restraint.lift", what=None)
-    elif key.startswith("alias.") or any(keys.fullmatch(key) for keys in (_CODE_KEYS, _TARGET_KEYS, _HOOK_KEYS)):
+    elif (
+        key.startswith("alias.")
+        or key == "push.followtags"
+        or any(keys.fullmatch(key) for keys in (_CODE_KEYS, _TARGET_KEYS, _HOOK_KEYS))
+    ):
         git.files("file.write", [place])
     return None
 

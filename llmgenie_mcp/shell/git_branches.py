@@ -9,9 +9,9 @@ from llmgenie_mcp.shell.arguments import UNKNOWN, known, parse
 from llmgenie_mcp.shell.git import Git, branch_name
 
 _PATH = re.compile(
-    r"\.{1,2}|\.{1,2}/.*|.*/|:/?.*|(?:.*/)?[^/]*\.[A-Za-z]\w{0,9}|.*[*?].*|(?:.*/)?(?:Makefile|Dockerfile|LICENSE|README|justfile|Justfile|Gemfile)"
+    r"\.{1,2}|\.{1,2}/.*|.*/|:/?.*|(?:.*/)?[^/]*\.(?![xX]$)[A-Za-z]\w{0,9}|.*[*?].*|(?:.*/)?(?:Makefile|Dockerfile|LICENSE|README|justfile|Justfile|Gemfile)"
 )
-"""What names a file rather than a branch, where git takes either."""
+"""What names a file rather than a branch, where git takes either; `v1.x` is a branch."""
 
 
 def _checkout(git: Git) -> str | None:
@@ -26,17 +26,25 @@ def _checkout(git: Git) -> str | None:
     words = arguments.operands
     paths = words[len(words) - arguments.after :] if arguments.after else []
     before = words[: len(words) - len(paths)]
-    if not paths and before and (len(before) > 1 or _PATH.fullmatch(before[0])):
-        paths = before if _PATH.fullmatch(before[0]) else before[1:]
+    if not paths and before and (len(before) > 1 or _is_path(git, before[0])):
+        paths = before if _is_path(git, before[0]) else before[1:]
         before = []
     if arguments.has("-f", "--force") and not paths:
         git.files("file.write", ["."])
+        git.discards(["."])
     git.files("file.write", paths)
+    if not arguments.has("-p", "--patch"):
+        git.discards(paths)
     if arguments.has("-d", "--detach"):
         git.switched(None)
     elif before and not paths:
         git.switched(_destination(before[0]))
     return None
+
+
+def _is_path(git: Git, word: str) -> bool:
+    """Whether a word where git takes a branch or files names files: a branch of that name is what git takes first."""
+    return bool(_PATH.fullmatch(word)) and not git.call.reader.surroundings.has_branch(git.folder, word)
 
 
 def _destination(word: str) -> str | None:
@@ -50,6 +58,7 @@ def _switch(git: Git) -> str | None:
         git.emit("git.reset", branch=branch_name(forced))
     if arguments.has("-f", "--force", "--discard-changes"):
         git.files("file.write", ["."])
+        git.discards(["."])
     name = forced or arguments.value("-c", "--create", "--orphan")
     words = arguments.operands
     if name is not None:
@@ -67,6 +76,8 @@ def _branch(git: Git) -> str | None:
     if arguments.has("-d", "-D", "--delete"):
         for word in [] if arguments.has("-r", "--remotes") else words:
             git.emit("git.branch_delete", branch=branch_name(word))
+    elif (upstream := arguments.value("-u", "--set-upstream-to")) is not None:
+        _tracks(git, branch_name(words[0]) if words else git.branch, upstream)
     elif arguments.has("-m", "-M", "--move") and words:
         git.emit("git.branch_delete", branch=branch_name(words[0]) if len(words) > 1 else git.branch)
         git.emit("git.reset", branch=branch_name(words[-1]))
@@ -77,6 +88,17 @@ def _branch(git: Git) -> str | None:
     if arguments.has("--show-current"):
         return ("HEAD" if git.branch == "" else git.branch or UNKNOWN) + "\n"
     return None
+
+
+def _tracks(git: Git, branch: str | None, upstream: str) -> None:
+    """Remember what a branch pulls from now on: `origin/x`, or a branch of this repository."""
+    name = git.call.reader.surroundings.branch(git.folder) or "" if branch == "" else branch
+    remote, slash, merged = upstream.removeprefix("refs/remotes/").partition("/")
+    local = not slash or remote == "refs" or git.call.reader.surroundings.has_branch(git.folder, upstream)
+    if name is not None:
+        git.call.scope.upstreams[git.folder, name] = (
+            (".", branch_name(upstream) or UNKNOWN) if local else (remote, merged)
+        )
 
 
 def _rev_parse(git: Git) -> str | None:
@@ -111,6 +133,8 @@ def _tag(git: Git) -> str | None:
         for word in words:
             git.emit("git.tag", tag=known(word), delete=True)
         return None
+    if known(words[0]) is not None:
+        git.call.scope.tags.add((git.folder, words[0]))
     git.emit("git.tag", tag=known(words[0]), force=arguments.has("-f", "--force"))
     return None
 
@@ -124,7 +148,9 @@ def _update_ref(git: Git) -> str | None:
         ref = words[0]
         if ref.startswith("refs/tags/"):
             git.emit("git.tag", tag=known(ref.removeprefix("refs/tags/")), delete=arguments.has("-d"), force=True)
-        elif not ref.startswith(("refs/remotes/", "refs/notes/", "refs/stash")):
+        elif ref == "refs/stash":
+            git.emit("git.discard", what="stash")
+        elif not ref.startswith(("refs/remotes/", "refs/notes/")):
             branch = git.branch if ref in ("HEAD", "@") else branch_name(ref)
             git.emit("git.branch_delete" if arguments.has("-d") else "git.reset", branch=branch)
     return None

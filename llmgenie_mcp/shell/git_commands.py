@@ -16,7 +16,7 @@ VERBS: dict[str, Callable[[Git], str | None]] = {
 }
 _HARMLESS = """
     add annotate archive blame bugreport bundle check-attr check-ignore check-mailmap check-ref-format cherry citool clone
-    column commit-graph commit-tree count-objects daemon describe diagnose diff-files diff-index diff-tree difftool
+    column commit-graph count-objects daemon describe diagnose diff-files diff-index diff-tree difftool
     fast-export fetch-pack fmt-merge-msg for-each-ref for-each-repo format-patch fsck get-tar-commit-id gitk gui
     hash-object help imap-send index-pack init init-db instaweb interpret-trailers log ls-remote ls-tree mailinfo mailsplit
     maintenance merge-base merge-file merge-index merge-one-file merge-tree mergetool mktag mktree multi-pack-index
@@ -26,6 +26,6 @@ _HARMLESS = """
     whatchanged write-tree
 """
 HARMLESS = frozenset(_HARMLESS.split())
-"""Subcommands (git 2.52) that change neither a branch nor a file that counts."""
+"""Subcommands (git 2.52) that change neither a branch nor a file that counts, but by options that `git_beside` reads."""
 PROGRAMS = frozenset({"lfs", "delta", "cliff", "crypt"})
 """Known programs named `git-…` of that kind."""

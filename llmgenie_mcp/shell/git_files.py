@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from llmgenie_mcp.shell.arguments import PATHS, parse
+from llmgenie_mcp.shell import patchtext
+from llmgenie_mcp.shell.arguments import PATHS, below, parse
+from llmgenie_mcp.shell.finding import matching, paths
 from llmgenie_mcp.shell.git import Git
 
 
@@ -56,10 +58,22 @@ def _show(git: Git) -> str | None:
 
 
 def _apply(git: Git) -> str | None:
-    arguments = parse(git.words, "-p -C --directory --exclude --include --whitespace")
-    if not arguments.has("--check", "--stat", "--numstat", "--summary", "--cached"):
-        git.files("file.read", arguments.operands)
-        git.files("file.write", [arguments.value("--directory") or "."])
+    arguments = parse(git.words, "-p -C --directory --exclude --include --whitespace --build-fake-ancestor")
+    looking = arguments.has("--check", "--stat", "--numstat", "--summary") and not arguments.has("--apply")
+    if looking or arguments.has("--cached"):
+        return None
+    git.files("file.read", arguments.operands)
+    folder = arguments.value("--directory")
+    number = arguments.value("-p") or "1"
+    scope = git.call.scope.copy()
+    scope.folder = git.folder
+    call = git.call.with_scope(scope)
+    for word in arguments.operands or ["-"]:
+        text = patchtext.text_of(call, word)
+        targets = patchtext.read(text, int(number) if number.isdigit() else 1, arguments.has("-R", "--reverse"))
+        patchtext.report(call, targets, folder)
+        if not targets:
+            call.files("file.write", [folder or "."])
     return None
 
 
@@ -73,9 +87,22 @@ def _listed(git: Git) -> str | None:
     """What names files of the repository, for `xargs` and loops."""
     arguments = parse(git.words, "-x -X --exclude --exclude-from --diff-filter -S -G")
     if git.verb == "ls-files":
-        words = [word for word in arguments.operands if " " not in word] or ["."]
-        return " ".join(PATHS + word for word in words) + "\n"
-    return PATHS + ".\n" if arguments.has("--name-only", "--files-with-matches") or "-l" in git.words else None
+        return " ".join(_pathspecs(arguments.operands)) + "\n"
+    if git.verb == "grep" and (arguments.has("--name-only", "--files-with-matches") or "-l" in git.words):
+        operands = arguments.operands if arguments.has("-e", "-f") else arguments.operands[1:]
+        return " ".join(_pathspecs(operands)) + "\n"
+    return PATHS + ".\n" if arguments.has("--name-only") else None
+
+
+def _pathspecs(words: Sequence[str]) -> list[str]:
+    """What stands for the files of pathspecs (gitglossary(7)), whose `*` stands for slashes too."""
+    found: list[str] = []
+    for word in words or ["."]:
+        if any(sign in word for sign in "*?[") and word[:1] != ":":
+            found.extend(paths(["."], (matching(word),)))
+        elif word[:2] not in (":!", ":^"):
+            found.append(below(word) if word == "." else PATHS + word)
+    return found
 
 
 def _bisect(git: Git) -> str | None:

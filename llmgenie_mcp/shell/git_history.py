@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from llmgenie_mcp.shell.arguments import UNKNOWN, Arguments, known, parse
 from llmgenie_mcp.shell.git import Git, branch_name
@@ -15,6 +15,12 @@ _REVISION = re.compile(
 )
 
 
+_FETCHES = re.compile(r"remote\..*\.fetch")
+_REMOTES = ("origin", "upstream")
+"""Remotes of these names are by custom the project's own; any other may be a clone in which anything was committed."""
+_UPSTREAM = re.compile(r"branch\..*\.(merge|remote)")
+
+
 def _commit(git: Git) -> str | None:
     arguments = parse(git.words, _COMMIT)
     if arguments.has("--dry-run", "--short", "--porcelain", "--help"):
@@ -22,10 +28,17 @@ def _commit(git: Git) -> str | None:
     git.emit(
         "git.commit",
         branch=git.branch,
-        no_verify=arguments.has("-n", "--no-verify") or git.call.hooks_off,
+        no_verify=arguments.has("-n", "--no-verify") or git.unchecked,
         amend=arguments.has("--amend"),
         message=_message(git, arguments),
     )
+    return None
+
+
+def _commit_tree(git: Git) -> str | None:
+    """A commit that no hook sees; `update-ref` and `reset` bring it onto a branch (git-commit-tree(1))."""
+    arguments = parse(git.words, "-m -F -p --message --file")
+    git.emit("git.commit", branch=git.branch, no_verify=True, message=_message(git, arguments))
     return None
 
 
@@ -64,7 +77,7 @@ def _merge(git: Git) -> str | None:
         "git.merge",
         branch=git.branch,
         source=known(source) if source else None,
-        no_verify=arguments.has("--no-verify") or git.call.hooks_off,
+        no_verify=arguments.has("--no-verify") or git.unchecked,
     )
     return None
 
@@ -77,15 +90,31 @@ def _pull(git: Git) -> str | None:
     remote, refspecs = (arguments.operands or [""])[0], arguments.operands[1:]
     if arguments.has("--multiple"):
         refspecs = []
-    for refspec in refspecs:
-        source, colon, target = refspec.removeprefix("+").partition(":")
-        if colon and target and not target.startswith(("refs/remotes/", "refs/tags/")):
+    if arguments.has("--stdin"):
+        refspecs = [*refspecs, *git.call.stdin.split()]
+    configured = [value for key, value in git.settings.items() if _FETCHES.fullmatch(key)]
+    for refspec in [*refspecs, *arguments.values("--refmap"), *configured]:
+        target = refspec.partition(":")[2]
+        if target and not target.startswith(("refs/remotes/", "refs/tags/")):
             git.emit("git.reset", branch=None if "*" in target else branch_name(target))
-        elif git.verb == "pull" and remote == ".":
-            git.emit("git.merge", branch=git.branch, source=known(source))
-    if git.verb == "pull" and arguments.has("--no-verify"):
-        git.emit("git.merge", branch=git.branch, source=None, no_verify=True)
+    if git.verb == "pull":
+        _merges(git, remote, refspecs, no_verify=arguments.has("--no-verify") or git.unchecked)
     return None
+
+
+def _merges(git: Git, remote: str, refspecs: Sequence[str], *, no_verify: bool) -> None:
+    """What a pull merges into the branch that it is on; that branch's own commits from elsewhere are no merge of another."""
+    on = git.branch or git.call.reader.surroundings.branch(git.folder) if git.branch is not None else None
+    upstream = git.upstream(on)
+    sources = [refspec.removeprefix("+").partition(":")[0] for refspec in refspecs]
+    if not sources and upstream is not None:
+        remote, sources = upstream[0], [upstream[1]]
+    elif not sources and (no_verify or any(_UPSTREAM.fullmatch(key) for key in git.settings)):
+        sources = [UNKNOWN]
+    own = remote in _REMOTES or (upstream is not None and remote == upstream[0] != ".")
+    for source in sources:
+        if no_verify or not own or on is None or branch_name(source) != on:
+            git.emit("git.merge", branch=git.branch, source=known(source), no_verify=no_verify)
 
 
 def _reset(git: Git) -> str | None:
@@ -117,9 +146,13 @@ def _rebase(git: Git) -> str | None:
         return None
     for text in arguments.values("-x", "--exec"):
         git.call.read_apart(text, [])
-    branch = branch_name(arguments.operands[1]) if len(arguments.operands) > 1 else git.branch
+    editor = git.call.variable("GIT_SEQUENCE_EDITOR") or git.settings.get("sequence.editor", "")
+    if "exec" in editor or re.search(r"\bx\b", editor):
+        git.call.opaque("writes what a rebase runs", text=editor)
+    named = arguments.operands[0 if arguments.has("--root") else 1 :]
+    branch = branch_name(named[0]) if named else git.branch
     git.emit("git.rebase", branch=branch)
-    if len(arguments.operands) > 1:
+    if named:
         git.switched(branch)
     return None
 
@@ -131,6 +164,9 @@ def _rewrite(git: Git) -> str | None:
 
 def _stash(git: Git) -> str | None:
     verb = git.words[0] if git.words else ""
+    saves = verb in ("push", "save") or verb.startswith("-")
+    if saves and parse(git.words, "-m --message --pathspec-from-file").has("-a", "--all"):
+        git.files("file.delete", ["."])  # what git ignores is taken away too: settings, secrets, local state
     if verb in ("drop", "clear"):
         git.emit("git.discard", what="stash")
     elif UNKNOWN in verb:
@@ -144,9 +180,14 @@ def _reflog(git: Git) -> str | None:
     return None
 
 
+_EXPIRES = re.compile(r"gc\.(.*\.)?(prune|reflog|worktreeprune)expire(unreachable)?")
+
+
 def _prune(git: Git) -> str | None:
-    removes = any(word.startswith("--prune=") and word != "--prune=never" for word in git.words)
-    if (removes or git.verb == "prune") and not parse(git.words).has("-n", "--dry-run"):
+    arguments = parse(git.words)
+    removes = any(value != "never" for value in arguments.values("--prune") if value)
+    removes = removes or any(_EXPIRES.fullmatch(key) and value != "never" for key, value in git.settings.items())
+    if (removes or git.verb == "prune") and not arguments.has("-n", "--dry-run"):
         git.emit("git.discard", what="objects")
     return None
 
@@ -154,5 +195,5 @@ def _prune(git: Git) -> str | None:
 VERBS: dict[str, Callable[[Git], str | None]] = {
     "commit": _commit, "cherry-pick": _picks, "revert": _picks, "am": _picks, "merge": _merge, "pull": _pull, "fetch": _pull,
     "reset": _reset, "rebase": _rebase, "filter-branch": _rewrite, "filter-repo": _rewrite, "stash": _stash, "reflog": _reflog,
-    "gc": _prune, "prune": _prune,
+    "gc": _prune, "prune": _prune, "commit-tree": _commit_tree,
 }  # fmt: skip

@@ -8,6 +8,7 @@ from llmgenie_mcp.shell.arguments import UNKNOWN, Arguments, known, parse
 from llmgenie_mcp.shell.git import Git, branch_name, redirected
 
 _TAKES = "-o --push-option --repo --receive-pack --exec --recurse-submodules"
+_TRUE = ("true", "yes", "on", "1", "")
 _FORCE = ("-f", "--force", "--force-with-lease", "--force-if-includes")
 
 
@@ -26,7 +27,7 @@ def send(git: Git, arguments: Arguments, remote: str | None, refspecs: Sequence[
     """Report what is sent to `remote`."""
     flags: dict[str, object] = {
         "force": any(name in _FORCE or (name.startswith("--forc")) for name, _ in arguments.options),
-        "no_verify": arguments.has("--no-verify") or git.call.hooks_off,
+        "no_verify": arguments.has("--no-verify") or git.unchecked,
         "delete": arguments.has("-d", "--delete"),
     }
     if arguments.has("--all", "--branches", "--mirror"):
@@ -34,7 +35,7 @@ def send(git: Git, arguments: Arguments, remote: str | None, refspecs: Sequence[
         flags = {**flags, "force": flags["force"] or mirror}
         git.emit("git.push", branch=None, remote=remote, unresolved="mirror" if mirror else "branches", **flags)
         return
-    if arguments.has("--tags", "--follow-tags"):
+    if arguments.has("--tags", "--follow-tags") or git.settings.get("push.followtags", "false").lower() in _TRUE:
         git.emit("git.push_tag", tag=None, remote=remote, **flags)
     if not refspecs and not (arguments.has("--tags") and git.call.scope.branches.get(git.folder) is None):
         _default(git, remote, flags)
@@ -48,7 +49,7 @@ def send(git: Git, arguments: Arguments, remote: str | None, refspecs: Sequence[
             git.emit("git.push_tag", tag=known(refspec), remote=remote, **flags)
             tags = False
         else:
-            _refspec(git, remote, refspec, flags)
+            _refspec(git, remote, refspec, flags, prunes=arguments.has("--prune"))
 
 
 def _default(git: Git, remote: str | None, flags: dict[str, object]) -> None:
@@ -60,7 +61,7 @@ def _default(git: Git, remote: str | None, flags: dict[str, object]) -> None:
         git.emit("git.push", branch=git.branch, remote=remote, **flags)
 
 
-def _refspec(git: Git, remote: str | None, refspec: str, flags: dict[str, object]) -> None:
+def _refspec(git: Git, remote: str | None, refspec: str, flags: dict[str, object], *, prunes: bool) -> None:
     forced = refspec.startswith("+")
     if forced:
         flags = {**flags, "force": True}
@@ -75,11 +76,14 @@ def _refspec(git: Git, remote: str | None, refspec: str, flags: dict[str, object
     hidden = known(refspec) is None or flags["delete"] or (head and git.branch != "")
     written = {} if hidden else {"refspec": refspec}
     if "*" in target or refspec in (":", "+:"):
+        written = {} if prunes else written  # what the other side has beyond it is deleted there, and is not known here
         git.emit("git.push", branch=None, remote=remote, unresolved="all", **written, **flags)
     elif target in ("HEAD", "@") and git.branch == "":
         git.emit("git.push", branch="", remote=remote, unresolved="HEAD", **written, **flags)
     elif target in ("HEAD", "@"):
         git.emit("git.push", branch=git.branch, remote=remote, **flags)
+    elif not colon and (git.folder, target) in git.call.scope.tags:
+        git.emit("git.push_tag", tag=target, remote=remote, **flags)
     elif target.startswith(("refs/tags/", "tags/")):
         git.emit("git.push_tag", tag=known(target.rpartition("tags/")[2]), remote=remote, **flags)
     elif not target.startswith("refs/notes/"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from llmgenie_mcp.shell.syntax import Part, Redirect, Script, ShellSyntaxError, TooMuch, Variable, Word
 
@@ -29,8 +29,18 @@ _IN_ARITHMETIC = re.compile(r"[^'\"\\$`()]+")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*|[0-9]|[@*#?$!\-]")
 _BRACED = re.compile(r"!?(?:[A-Za-z_][A-Za-z0-9_]*|[0-9]+|[@*#?$!\-])(?:\[[^\]]*\])?")
 _OPERATOR = re.compile(r":?[-=?+]|##?|%%?|//?|\^\^?|,,?|:|@")
+_QUOTED = re.compile(r"'([^']*)'|\$?\"((?:[^\"\\]|\\.)*)\"|\\(.)", re.DOTALL)
 _ANSI = re.compile(r"\\(x[0-9A-Fa-f]{1,2}|u[0-9A-Fa-f]{1,4}|U[0-9A-Fa-f]{1,8}|[0-7]{1,3}|c.|.)", re.DOTALL)
 _ANSI_LETTERS = {"n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "e": "\x1b", "E": "\x1b", "f": "\f", "v": "\v"}
+
+
+def unquoted(text: str) -> str:
+    """A here-document's delimiter as its line is written: quotes go, and nothing is expanded."""
+    return _QUOTED.sub(lambda match: "".join(group for group in match.groups() if group), text.replace("\\\n", ""))
+
+
+def _continued(line: str) -> bool:
+    return line.endswith("\\") and (len(line) - len(line.rstrip("\\"))) % 2 == 1
 
 
 def append(parts: list[Part], text: str) -> None:
@@ -83,7 +93,7 @@ class Lexer:
         self.position += 1
         announced, self.bodies = self.bodies, []
         for redirect, delimiter, quoted, strip in announced:
-            body = self._body(delimiter, strip)
+            body = self._body(delimiter, strip, joined=not quoted)
             inner = type(self)(body, self.depth + 1)
             redirect.target = [Part("text", body, quoted=True)] if quoted else inner.until_end()
 
@@ -205,7 +215,8 @@ class Lexer:
         operator = _OPERATOR.match(self.text, self.position)
         if operator:
             self.position = operator.end()
-        argument: list[Part] = []
+        inside = self.subscript(match.group().partition("[")[2])
+        argument: list[Part] = [Part("scripts", inside)] if inside else []
         while not self.peek("}"):
             self._inside(_IN_BRACES, argument)
         self.position += 1
@@ -254,9 +265,9 @@ class Lexer:
         return (position - before) % 2 == 1
 
     def _process(self) -> Part:
+        kind: Literal["process", "sink"] = "process" if self.peek("<") else "sink"
         self.position += 2
-        found = self._nested(self.script, ")")
-        return Part("process", found)
+        return Part(kind, self._nested(self.script, ")"))
 
     def _pattern(self) -> str:
         """A parenthesis of an extended pattern, such as that of `!(a|b)`."""
@@ -275,18 +286,35 @@ class Lexer:
         parts.append(Part("text", _ANSI.sub(_ansi_character, self.text[self.position + 2 : end]), quoted=True))
         self.position = end + 1
 
-    def _body(self, delimiter: str, strip: bool) -> str:
+    def _body(self, delimiter: str, strip: bool, joined: bool) -> str:
+        """The lines up to the delimiter; where it is not quoted, a backslash at the end of a line joins the next one to it."""
         lines: list[str] = []
         while self.position < len(self.text):
-            end = self.text.find("\n", self.position)
-            end = len(self.text) if end < 0 else end
-            line = self.text[self.position : end]
+            pieces = [self._line()]
+            while joined and _continued(pieces[-1]) and self.position < len(self.text):
+                pieces[-1] = pieces[-1][:-1]
+                pieces.append(self._line())
+            line = "".join(pieces)
             line = line.lstrip("\t") if strip else line
-            self.position = min(end + 1, len(self.text))
             if line == delimiter:
                 break
             lines.append(line + "\n")
         return "".join(lines)
+
+    def _line(self) -> str:
+        start, end = self.position, self.text.find("\n", self.position)
+        end = len(self.text) if end < 0 else end
+        self.position = min(end + 1, len(self.text))
+        return self.text[start:end]
+
+    def subscript(self, text: str) -> list[Part]:
+        """The expansions in a subscript or in another text that is expanded like one."""
+        if "$" not in text and "`" not in text:
+            return []
+        inner = type(self)(text, self.depth + 1)
+        if inner.depth > DEEPEST:
+            raise TooMuch("nested too deeply", self.position)
+        return [part for part in inner.until_end() if part.kind != "text"]
 
     def _find(self, what: str, start: int) -> int:
         found = self.text.find(what, start)

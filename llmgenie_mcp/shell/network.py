@@ -13,10 +13,12 @@ _CURL = """-X -d -H -o -T -F -u -A -e -b -c -x -m -w -K -E -r -C -D -z -U -Q -y 
     --user-agent --referer --cookie --cookie-jar --proxy --max-time --connect-timeout --write-out --config --cert
     --key --cacert --capath --retry --retry-delay --retry-max-time --url --output-dir --resolve --range --limit-rate
     --interface --dump-header --oauth2-bearer --netrc-file --unix-socket --ciphers --max-redirs --proto --aws-sigv4
-    --trace --trace-ascii --stderr --variable --url-query"""
+    --trace --trace-ascii --stderr --variable --url-query --etag-save --etag-compare --hsts --alt-svc --expand-data
+    --expand-url --expand-header --expand-output"""
 _WGET = """-O -o -a -P -t -T -U -i -e -Q -w -A -R -D -I -X -l --output-document --output-file --directory-prefix --tries
     --timeout --user-agent --header --post-data --post-file --method --body-data --body-file --user --password
-    --input-file --execute --wait --limit-rate --accept --reject --level --certificate --private-key --referer"""
+    --input-file --execute --append-output --load-cookies --save-cookies --wait
+    --limit-rate --accept --reject --level --certificate --private-key --referer"""
 _COPIES = """-i -P -o -F -l -c -e -J -S -D --rsh --exclude --include --exclude-from --files-from --rsync-path --bwlimit
     --filter -f --backup-dir --partial-dir"""
 _DATA = ("-d", "--data", "--data-raw", "--data-binary", "--data-ascii", "--data-urlencode", "--json")
@@ -34,15 +36,32 @@ _MUTATIONS = re.compile(
 )
 
 
+_RELEASES = re.compile(r"/repos/[^/]+/[^/]+/releases(?:/|\?|$)|/projects/[^/]+/releases(?:/|\?|$)")
+_REPOSITORY = re.compile(r"/(?:repos/[^/]+/[^/?]+|projects/[^/?]+)/?(?:\?|$)")
+_RESTORES = re.compile(r"\b(default_branch|archived|visibility)\b")
+_ESCAPED = re.compile(r"%([0-7][0-9A-Fa-f])")
+_TAG_FIELD = re.compile(r"['\"]?\btag_name['\"]?\s*[:=]\s*['\"]?([^\s'\",}&]+)")
+
+
+def _release(body: str) -> str | None:
+    match = _TAG_FIELD.search(body)
+    return known(match.group(1)) if match else None
+
+
 def changes_repository(call: Call, url: str, method: str, body: str = "") -> None:
     """Report what a request to a host's API would do to a branch.
 
     GitHub: REST "Merge a pull request", "Merge a branch", "Update a reference", "Create or update file contents", and the
     GraphQL mutations of the same; GitLab: "Merge a merge request", commits and repository files; Bitbucket: pullrequests/merge.
     """
+    url = _ESCAPED.sub(lambda match: chr(int(match.group(1), 16)), url)
     if method.upper() not in ("GET", "HEAD", "OPTIONS"):
-        if _MERGES.search(url):
+        if _RELEASES.search(url):
+            call.emit("package.publish", version=_release(body))
+        elif _MERGES.search(url):
             call.emit("git.merge", branch=None)
+        elif _REPOSITORY.search(url) and (method.upper() == "DELETE" or _RESTORES.search(body)):
+            call.emit("git.push", branch=None)
         elif _REFS.search(url):
             call.emit("git.push", branch=_branch(url, body))
     if "graphql" in url and (match := _MUTATIONS.search(body)):
@@ -89,16 +108,23 @@ def _curl(call: Call) -> str | None:
         for value in arguments.values("--data-urlencode")
         if "@" in value and not value.startswith("@") and "=" not in value
     ]
+    files += [value[1:] for value in arguments.values("-H", "--header", "-w", "--write-out") if value.startswith("@")]
+    files += [value for value in arguments.values("-b", "--cookie") if "=" not in value]
+    files += [value.split("@", 1)[1] for value in arguments.values("--variable") if "@" in value]
     call.files("file.read", [*files, *arguments.values("-T", "--upload-file"), *arguments.values("-K", "--config")])
     urls = [*arguments.operands, *arguments.values("--url")]
     for url in urls:
         call.emit("network", url=known(url), method=method.upper())
-        if url.startswith("file://"):
-            call.files("file.read", [url.removeprefix("file://")])
+        if url[:7].lower() == "file://":
+            call.files("file.read", [url[7:].removeprefix("localhost")])
         changes_repository(call, url, method, " ".join(bodies))
-    call.files("file.write", arguments.values("-o", "--output"))
+    written = arguments.values("-o", "--output")
     if arguments.has("-O", "--remote-name"):
-        call.files("file.write", [_remote_name(url) for url in urls])
+        written += [_remote_name(url) for url in urls]
+    folder = arguments.value("--output-dir")
+    call.files("file.write", [f"{folder.rstrip('/')}/{name}" for name in written] if folder else written)
+    call.files("file.write", arguments.values("-D", "--dump-header", "-c", "--cookie-jar", "--trace", "--trace-ascii"))
+    call.files("file.write", arguments.values("--stderr", "--etag-save", "--hsts", "--alt-svc"))
     return None
 
 
@@ -106,7 +132,8 @@ def _wget(call: Call) -> str | None:
     arguments = parse(call.words, _WGET)
     posts = arguments.has("--post-data", "--post-file")
     method = arguments.value("--method") or ("POST" if posts else "GET")
-    call.files("file.read", arguments.values("--post-file", "--body-file", "-i", "--input-file"))
+    call.files("file.read", arguments.values("--post-file", "--body-file", "-i", "--input-file", "--load-cookies"))
+    call.files("file.write", arguments.values("-o", "--output-file", "-a", "--append-output", "--save-cookies"))
     body = " ".join(arguments.values("--post-data", "--body-data"))
     for url in arguments.operands:
         call.emit("network", url=known(url), method=method.upper())
@@ -181,11 +208,17 @@ def _ssh(call: Call) -> str | None:
     call.files("file.read", arguments.values("-F"))
     if arguments.operands:
         call.emit("network", url=known(arguments.operands[0]), method="SSH")
+        if arguments.operands[0].rpartition("@")[2] in ("localhost", "127.0.0.1", "::1"):  # no other machine at all
+            call.read_apart(" ".join(arguments.operands[1:]), [])
     return None
 
 
 def _host(call: Call) -> str | None:
     arguments = parse(call.words, "-p -w -e -c -s -u -x -q -i --exec --sh-exec", first=True)
+    for word in call.words if call.name == "socat" else ():
+        kind, _, rest = word.partition(":")
+        if kind.lower() in ("exec", "system", "shell"):
+            call.read_apart(rest.split(",")[0], [])
     if call.name in ("nc", "ncat", "netcat") and (run := arguments.value("-e", "-c", "--exec", "--sh-exec")):
         call.read_apart(run, [])
     if arguments.operands:

@@ -11,12 +11,11 @@ _TOUCHES: dict[str, re.Pattern[str]] = {
     name: re.compile(pattern, re.IGNORECASE)
     for name, pattern in {
         "git": (
-            r"(?<![\w.-])(git|gh|glab|hub|jj)(?![\w-])|(?<![\w.-])(push|commit|rebase|cherry-pick)(?![\w-])|\.git\b(?!ignore|hub)"
+            r"(?<![\w.-])(git|gh|glab|hub|jj)(?![\w-])|\.git\b(?!ignore|hub)"
             r"|gitpython|pygit2|dulwich|simple-git|isomorphic-git|refs/heads|api\.github\.com|gitlab\.com/api"
         ),
         "files": (
-            r"(?<![\w.-])(rm|rmdir|unlink|shred|del|erase|rd|remove-item|ri|move-item|set-content|add-content|out-file|truncate|tee|dd)(?![\w-])"
-            r"|\b(rmtree|rmsync|rmdirsync|unlinksync|writefile\w*|write_text|write_bytes|appendfile\w*|file_put_contents|fwrite|createwritestream)\b"
+            r"\b(unlink|rmtree|rmsync|rmdirsync|unlinksync|writefile\w*|write_text|write_bytes|appendfile\w*|file_put_contents|fwrite|createwritestream)\b"
             r"|\bos\.(remove|unlink|rename|replace|truncate|rmdir|removedirs)|\bshutil\.(move|copy\w*)"
             r"|\bopen\([^)]{0,200},\s*(mode=)?['\"][rb]?[wax+]|\bFile\.(write|delete|open|unlink|rename)|\bFileUtils\b|\.(unlink|touch|rename|rmdir)\(|\bfs\.\w*(rm|unlink|rename|write|truncate|cp)"
         ),
@@ -31,6 +30,14 @@ _TOUCHES: dict[str, re.Pattern[str]] = {
         "publish": r"(?<![\w.-])(publish|twine|goreleaser)(?![\w-])|gem push|\bupload\.pypi\b",
     }.items()
 }
+_COMMANDS: dict[str, re.Pattern[str]] = {
+    "git": re.compile(r"(?<![\w.-])(push|commit|rebase|cherry-pick)(?![\w-])", re.IGNORECASE),
+    "files": re.compile(
+        r"(?<![\w.-])(rm|rmdir|unlink|shred|del|erase|rd|remove-item|ri|move-item|set-content|add-content|out-file|truncate|tee|dd)(?![\w-])",
+        re.IGNORECASE,
+    ),
+}
+"""Words that are commands, or parts of them, where one is run."""
 _HIDDEN = re.compile(
     r"\b(b64decode|a2b_\w+|fromhex|decodebytes|unhexlify|atob|rot13|zlib|codecs|marshal|__import__|getattr|chr|fromCharCode|pack)\b\s*\(?"
     r"|(?<![.\w])(exec|eval|compile|Function)\s*\(|\bBuffer\.from\(|frombase64string|\biex\b|invoke-expression|-enc(odedcommand)?\b|\[::-1\]",
@@ -39,6 +46,12 @@ _HIDDEN = re.compile(
 _STARTS = re.compile(
     r"\b(system|popen|Popen|spawn\w*|exec\w*|execFile\w*|check_output|check_call|subprocess|child_process|qx|Process\.Start)\b|`[^`]+`|%x[\[{(]",
 )
+_RUNS = re.compile(
+    r"(?<![A-Za-z])(shell_exec|pcntl_exec|passthru|proc_open|execa|shelljs|zx|pexpect|plumbum|fabric|invoke|paramiko|importlib|pty|PTY)\b"
+    r"|(?<![A-Za-z])(create_subprocess|getoutput|getstatusoutput|system2|Open3|shell)|Deno\.Command|System\.cmd|os[.:]cmd|sys\.process"
+    r"|\bBun\.|\$`|\bimport\s+sh\b|\brun\(|\bopen\b[^;\n]{0,80}\|",
+)
+"""What starts programs in other languages too."""
 _BUILT = re.compile(
     r"['\"]\s*[+.]\s*['\"(\w]|\w\s*\+\s*['\"]|\.join\(|\.format\(|\.replace\(|['\"]\s*%\s*[\w(]|f['\"][^'\"]*\{|\$\{|sys\.argv|environ"
 )
@@ -46,7 +59,11 @@ _BUILT = re.compile(
 
 def touches(text: str) -> list[str]:
     """Which of git, files, secrets, restraints and publish the words of `text` speak of."""
-    return [name for name, pattern in _TOUCHES.items() if pattern.search(text)]
+    return [
+        name
+        for name, pattern in _TOUCHES.items()
+        if pattern.search(text) or (name in _COMMANDS and _COMMANDS[name].search(text))
+    ]
 
 
 def touches_of_code(text: str) -> list[str]:
@@ -55,6 +72,14 @@ def touches_of_code(text: str) -> list[str]:
     if _HIDDEN.search(text) or (_STARTS.search(text) and _BUILT.search(text)):
         found.append("anything")
     return found
+
+
+def touches_of_program(text: str) -> list[str]:
+    """`touches_of_code` of code whose plain words are no commands, unless it starts programs."""
+    if _STARTS.search(text) or _RUNS.search(text):
+        return touches_of_code(text)
+    found = [name for name, pattern in _TOUCHES.items() if pattern.search(text)]
+    return [*found, "anything"] if _HIDDEN.search(text) else found
 
 
 _CMDLET = re.compile(

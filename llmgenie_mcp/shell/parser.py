@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from llmgenie_mcp.shell.lexer import DEEPEST, Lexer
+from llmgenie_mcp.shell.lexer import DEEPEST, Lexer, unquoted
 from llmgenie_mcp.shell.syntax import (
     Assignment,
     Command,
@@ -20,6 +20,7 @@ from llmgenie_mcp.shell.syntax import (
     ShellSyntaxError,
     Simple,
     TooMuch,
+    Variable,
     Word,
 )
 
@@ -154,16 +155,16 @@ class Parser(Lexer):
         descriptor, operator = match.groups()
         self.blanks()
         heredoc = operator in ("<<", "<<-")
-        written = self.text[self.position : self.position + 1]
+        start = self.position
         target = self.word()
         if target is None:
             raise self.fail("a redirection has no target")
         redirect = Redirect("<<" if heredoc else operator, target, descriptor)
         command.redirects.append(redirect)
         if heredoc:
-            quoted = not isinstance(target, str) and any(part.quoted for part in target)
-            delimiter = target if isinstance(target, str) else "".join(str(part.value) for part in target)
-            self.bodies.append((redirect, delimiter, quoted or written in ("'", '"', "\\"), operator == "<<-"))
+            written = self.text[start : self.position]
+            quoted = any(sign in written for sign in "'\"\\")
+            self.bodies.append((redirect, _delimiter(target, written), quoted, operator == "<<-"))
             redirect.target = ""
         return True
 
@@ -197,12 +198,13 @@ class Parser(Lexer):
             return False
         self.position = match.end()
         name, subscript, append = match.groups()
-        partial = bool(subscript or append)
+        found = Assignment(name, "", bool(subscript or append), subscript=self.subscript(subscript or ""))
         if self.peek("("):
             self.position += 1
-            command.assignments.append(Assignment(name, "", partial, self._words(")")))
+            found.array = self._words(")")
         else:
-            command.assignments.append(Assignment(name, self.word() or "", partial))
+            found.value = self.word() or ""
+        command.assignments.append(found)
         return True
 
     def _words(self, end: str) -> list[Word]:
@@ -269,7 +271,7 @@ class Parser(Lexer):
                         break
                     found.words.append(word)
             else:
-                found.words.append([Part("variable", "@", quoted=True)])
+                found.words.append([Part("variable", Variable("@"), quoted=True)])
         self._space()
         if self.peek(";"):
             self.position += 1
@@ -336,6 +338,15 @@ class Parser(Lexer):
             self.position += 2
             return True
         return False
+
+
+def _delimiter(target: Word, written: str) -> str:
+    """What ends a here-document: the word without its quotes, of which nothing is expanded."""
+    if isinstance(target, str):
+        return target
+    if all(part.kind == "text" for part in target):
+        return "".join(part.value for part in target)
+    return unquoted(written)
 
 
 def parse(text: str) -> tuple[Script, ShellSyntaxError | None]:

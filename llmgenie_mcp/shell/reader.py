@@ -6,6 +6,7 @@ Every walk returns what is known of the standard output: a text, in which `UNKNO
 
 from __future__ import annotations
 
+import posixpath
 import re
 from typing import TYPE_CHECKING
 
@@ -38,6 +39,7 @@ TURNS = 16
 _DEVICES = frozenset(
     {"/dev/null", "/dev/stdout", "/dev/stderr", "/dev/stdin", "/dev/tty", "/dev/zero", "/dev/random", "/dev/urandom"}
 )
+_LEAVES = re.compile(r"\b(?:exit|return|break|continue|die|exec)\b")
 _QUOTES = re.compile(r"[\"'\\]")
 _OUTPUT = frozenset({">", ">>", ">|", "&>", "&>>", "<>", ">&"})
 
@@ -52,6 +54,9 @@ class Reader:
         self.steps = 0
         self.spent = 0
         self.uncalled: dict[str, tuple[Compound, Scope]] = {}
+        self.decoded: set[str] = set()
+        """Texts that the command does not say plainly: to run one is to hide it."""
+        self.traps: list[tuple[Call, str]] = []
 
     def step(self) -> None:
         """Count a command."""
@@ -101,9 +106,9 @@ class Reader:
         self.depth -= 1
         return found
 
-    def output(self, script: Script, scope: Scope) -> str:
+    def output(self, script: Script, scope: Scope, stdin: str = "") -> str:
         """The output of a substitution, which runs in a subshell."""
-        return self.script(script, scope.copy())
+        return self.script(script, scope.copy(), stdin)
 
     def script(self, script: Script, scope: Scope, stdin: str = "") -> str:
         """Walk through commands one after another."""
@@ -114,13 +119,18 @@ class Reader:
             return self._pipeline(pipelines[0][1], scope, stdin)
         found = ""
         before = dict(scope.variables)
+        outside, doubts = list(scope.elsewhere), list(scope.elsewhere)
         for operator, pipeline in pipelines:
             if operator == "||":
                 other = scope.copy()
                 found += UNKNOWN * bool(self._pipeline(pipeline, other, stdin))
                 scope.merge(other)
+                doubts = outside if _LEAVES.search(pipeline[-1].text) else doubts
             else:
+                scope.elsewhere = list(outside)  # behind && a `cd` has not failed
                 found += self._pipeline(pipeline, scope, stdin)
+                doubts = [*doubts, *(folder for folder in scope.elsewhere if folder not in doubts)]
+        scope.elsewhere = doubts
         for name, value in before.items():
             if scope.variables.get(name) != value:
                 scope.variables[name] = UNKNOWN  # assigned behind && or ||, which may not have happened
@@ -160,6 +170,12 @@ class Reader:
                 stdin = self.content(path, scope)
         return stdin
 
+    def created(self, path: str, scope: Scope) -> None:
+        """Remember that the text makes a file or folder, if nothing is there yet."""
+        normal = posixpath.normpath(path)
+        if not self.surroundings.exists(normal):
+            scope.made.add(normal)
+
     def content(self, path: str | None, scope: Scope) -> str:
         """What is known of a file's text: only what the command itself wrote there."""
         found = scope.written(path)
@@ -171,8 +187,11 @@ class Reader:
             return output
         path = join(scope.folder, target)
         self.file("file.write", path, text)
+        for folder in scope.elsewhere:
+            self.file("file.write", join(folder, target) or path, text)
         errors = redirect.descriptor not in ("", "1")
         if path is not None:
+            self.created(path, scope)
             before = self.content(path, scope) if redirect.operator.endswith(">>") else ""
             scope.write(path, UNKNOWN if errors else before + output)
         return output if errors else ""
@@ -181,6 +200,9 @@ class Reader:
         fields: list[str] = []
         for word in command.words:
             fields.extend([word] if isinstance(word, str) else expand.fields(word, self, scope))
+        for assignment in command.assignments:
+            for part in assignment.subscript:
+                expand.value(part, self, scope)
         assigned = {a.name: self._value(a, scope) for a in command.assignments}
         if not fields:
             scope.variables.update(assigned)
@@ -236,8 +258,18 @@ class Reader:
         self.depth -= 1
         return found
 
+    def at_end(self, call: Call, text: str) -> None:
+        """Read a text when everything else was read, as the shell that `call` is in will be then."""
+        if len(self.traps) < TURNS:
+            self.traps.append((call, text))
+        else:
+            call.read(text)
+
     def finish(self) -> None:
-        """Read the bodies of functions that were never called: a later command of the same shell may call them."""
+        """Read what runs at the end, and the functions that were never called: a later command may call them."""
+        traps, self.traps = self.traps, []
+        for call, text in traps:
+            call.read(text)
         while self.uncalled:
             _, (function, scope) = self.uncalled.popitem()
             scope.arguments = None
@@ -256,11 +288,12 @@ class Reader:
             return self.script(command.bodies[0], scope, stdin)
         if kind == "for":
             return self._for(command, scope, stdin)
-        for word in command.words:
-            expand.fields(word, self, scope)
+        self._test_words(self._fields(command.words, scope), command, scope)
+        if kind == "while":
+            return self._while(command, scope, stdin)
         found = ""
         for number, body in enumerate(command.bodies):
-            if number == 0 and kind in ("if", "while"):
+            if number == 0 and kind == "if":
                 found += self.script(body, scope, stdin)
                 continue
             other = scope.copy()
@@ -268,9 +301,32 @@ class Reader:
             scope.merge(other)
         return UNKNOWN if found else ""
 
+    def _test_words(self, words: list[str], command: Compound, scope: Scope) -> None:
+        if command.kind == "test":
+            Call("test", words, command.text, "", scope, self, {}).run()
+
+    def _while(self, command: Compound, scope: Scope, stdin: str) -> str:
+        """A loop, of which a second turn is gone through where the first one changes what is known at its beginning."""
+        found = ""
+        turn = scope.copy()
+        for _ in range(2):
+            branches, folder = dict(scope.branches), turn.folder
+            if len(command.bodies) > 1:
+                found += self.script(command.bodies[0], turn, stdin)
+            before = dict(turn.variables)
+            found += self.script(command.bodies[-1], turn, stdin)
+            changed = {name for name, value in turn.variables.items() if before.get(name) != value}
+            unknown = {name for name in changed if UNKNOWN in str(turn.variables[name])}
+            scope.merge(turn)
+            if changed == unknown and (turn.folder, turn.branches) == (folder, branches):
+                break
+            for name in unknown:
+                turn.variables[name] = before.get(name, "")
+        return UNKNOWN if found else ""
+
     def _for(self, command: Compound, scope: Scope, stdin: str) -> str:
         turns = self._fields(command.words, scope)
-        if len(turns) > TURNS:
+        if len(turns) > TURNS or not turns:
             turns = [UNKNOWN]
         inner = scope.copy()
         found = ""

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
-from llmgenie_mcp.shell.arguments import PATHS, UNKNOWN, parse
+from llmgenie_mcp.shell.arguments import PATHS, UNKNOWN, looked_at, parse
 from llmgenie_mcp.shell.call import Call
+from llmgenie_mcp.shell.finding import Names, matching, paths
+from llmgenie_mcp.shell.opaque import touches
 
 # name → (options that take a value, operands before the files)
 _READERS: dict[str, tuple[str, int]] = {
@@ -25,6 +27,8 @@ _READERS: dict[str, tuple[str, int]] = {
     "jq": ("-f -L --indent --tab --from-file", 1), "yq": ("-o -p -I", 1), "xmllint": ("--xpath --schema", 0),
     "pygmentize": ("-l -f", 0), "glow": ("", 0), "mdcat": ("", 0), "open": ("-a", 0), "xdg-open": ("", 0),
     "csvlook": ("", 0), "look": ("", 1), "gpg": ("-r -u -o --recipient --output --passphrase", 0),
+    "json.tool": ("--indent", 0), "split": ("-a -b -l -n -C -t --bytes --lines --number --filter --suffix-length", 0),
+    "csplit": ("-b -f -n --prefix --suffix-format --digits", 0),
 }  # fmt: skip
 # name → options that take a value; the first operand is the pattern unless -e or -f gave one
 _GREPS: dict[str, str] = {
@@ -41,17 +45,42 @@ _FILTERS = frozenset({"head", "tail", "sort", "uniq", "grep", "rg", "cat", "tac"
 """What passes on some of the lines that it is given."""
 
 
+_WRITES_SECOND = {"uniq": "", "json.tool": "", "split": "aa", "csplit": ""}
+"""Programs that read one file: a second name is what they write, with what is put behind it."""
+
+
+def _query(call: Call) -> list[str]:
+    """The words of jq and yq without the variables that they are given (jq(1)); files that these hold are read."""
+    kept: list[str] = []
+    at = 0
+    values = False  # --args: operands are values from there on, no files
+    while at < len(call.words):
+        word = call.words[at]
+        values = values or word in ("--args", "--jsonargs")
+        if word in ("--rawfile", "--slurpfile", "--argfile"):
+            call.files("file.read", call.words[at + 2 : at + 3])
+        taken = word in ("--arg", "--argjson", "--rawfile", "--slurpfile", "--argfile")
+        kept.extend([] if taken or (values and word[:1] != "-") else [word])
+        at += 3 if taken else 1
+    return kept
+
+
 def _reader(call: Call) -> str | None:
     takes, skipped = _READERS[call.name]
-    arguments = parse(call.words, takes)
+    words = _query(call) if call.name in ("jq", "yq") else call.words
+    arguments = parse(words, takes)
     operands = arguments.operands
     if call.name in ("jq", "yq"):
-        if arguments.has("-n", "--null-input", "--arg", "--args", "--version"):
-            return None
         operands = operands[operands[:1] in (["e"], ["eval"], ["ea"]) :]
         skipped = 0 if arguments.has("-f", "--from-file") else 1
+        call.files("file.read", arguments.values("-f", "--from-file"))
     files = operands[skipped:]
-    call.files("file.read", files)
+    if call.name in _WRITES_SECOND:
+        call.files("file.write", [word + _WRITES_SECOND[call.name] for word in files[1:2]])
+        for text in arguments.values("--filter"):
+            call.read_apart(text, [])
+        files = files[:1]
+    call.files("file.read", looked_at(files))
     if call.name == "yq" and arguments.has("-i", "--inplace"):
         call.files("file.write", files)
     if call.name == "sort":
@@ -78,18 +107,42 @@ def _grep(call: Call) -> str:
     given = arguments.has("-e", "-f", "--regexp", "--file") or (name == "rg" and arguments.has("--files"))
     files = arguments.operands[0 if given else 1 :]
     recursive = name == "grep" and arguments.has("-r", "-R", "--recursive", "--dereference-recursive")
-    call.files("file.read", [*arguments.values("-f", "--file"), *files])
+    searched = files or ["."] * (recursive or not call.stdin)
+    hidden = recursive or arguments.has("--hidden", "-.") or len(arguments.values("-u", "--unrestricted")) > 1
+    only = [value for value in arguments.values("--include", "-g", "--glob") if value[:1] != "!"]
+    chosen = tuple(matching(value) for value in only)
+    call.files("file.read", [*arguments.values("-f", "--file"), *looked_at(files)])
     if recursive and not files:
         call.files("file.read", ["."])
+    if recursive and "secrets" in touches(" ".join(only)):
+        call.files("file.read", paths(searched, chosen))
     for text in arguments.values("--pre"):
         call.read_apart(text, [])
     if arguments.has("-l", "-L", "--files", "--files-with-matches", "--files-without-match"):
-        return " ".join(PATHS + file for file in files or ["."])
+        if (recursive or name != "grep") and (hidden or chosen):
+            return " ".join(_listed(searched, chosen or None))
+        return " ".join(_listed(searched, ()))
     return _passed(call, files)
 
 
-_SED_WRITES = re.compile(r"(?:^|[;}\n]|/[gpIim0-9]*)\s*[wW]\s+([^\n;}]+)")
-_SED_RUNS = re.compile(r"(?:^|[;}\n]|\d|\$|/)\s*e\s+\S|s(.)(?:(?!\1).)*\1(?:(?!\1).)*\1[gpim0-9]*e")
+def _listed(words: Sequence[str], names: Names | None) -> list[str]:
+    """The words for files that are listed: those of the names in each tree, or what is named when there are none."""
+    trees: list[str] = []
+    found: list[str] = []
+    for word in words:
+        if word.startswith(PATHS):
+            found.append(word)
+        elif names == () or any(sign in word for sign in "*?["):
+            found.append(PATHS + word)
+        else:
+            trees.append(word)
+    return [*found, *paths(trees, names)]
+
+
+_SED_FILES = re.compile(
+    r"(?:(?:^|[;{}\n\d$!])[ \t]*([rRwW])[ \t]*|[/,#|@:%][gpIimM0-9]*[ \t]*([rRwW])[ \t]+)([^\n;}]+)",
+)
+_SED_RUNS = re.compile(r"(?:^|[;}\n]|\d|\$|/)[ \t]*e[ \t]+\S|s(.)(?:(?!\1).)*\1(?:(?!\1).)*\1[gpim0-9]*e")
 
 
 def _sed(call: Call) -> str | None:
@@ -106,15 +159,20 @@ def _sed(call: Call) -> str | None:
     scripted = arguments.has("-e", "-f", "--expression", "--file")
     files = arguments.operands[0 if scripted else 1 :]
     script = "\n".join([*arguments.values("-e", "--expression"), *([] if scripted else arguments.operands[:1])])
-    call.files("file.write", [name.strip() for name in _SED_WRITES.findall(script)])
+    for one, other, file in _SED_FILES.findall(script):
+        call.files("file.read" if (one or other) in "rR" else "file.write", [file.strip()])
     if _SED_RUNS.search(script):
         call.opaque("sed runs a command", text=script)
-    call.files("file.write" if in_place else "file.read", files)
+    call.files("file.write" if in_place else "file.read", files if in_place else looked_at(files))
     return None
 
 
 _AWK_RUNS = re.compile(r"\bsystem\s*\(|\|\s*getline|\|\s*[\"'a-z]|\|&|@load")
 _AWK_WRITES = re.compile(r">>?\s*\"([^\"]+)\"")
+_AWK_READS = re.compile(r"\bgetline\b[^<;}\n]{0,80}<\s*\"([^\"]+)\"")
+_AWK_CHOOSES = re.compile(r"\bARGV\s*\[[^\]\n]{0,40}\]\s*=(?!=)|\bgetline\b[^<;}\n]{0,80}<\s*[A-Za-z_(]")
+"""Reads files whose names the program puts together: any text in it may be one."""
+_AWK_NAMED = re.compile(r"(\bgetline\b[^<;}\n]{0,80}<|\bprintf?\b[^>\n]{0,200}>)>?\s*([A-Za-z_]\w*)")
 
 
 def _awk(call: Call) -> str | None:
@@ -123,8 +181,14 @@ def _awk(call: Call) -> str | None:
     program = "\n".join([*arguments.values("-e", "--source"), *([] if scripted else arguments.operands[:1])])
     operands = arguments.operands[0 if scripted else 1 :]
     files = [word for word in operands if not re.match(r"[A-Za-z_]\w*=", word)]
-    call.files("file.read", [*arguments.values("-f", "--file"), *files])
+    set_ = [*arguments.values("-v", "--assign"), *(word for word in operands if word not in files)]
+    values = {name: value for name, _, value in (word.partition("=") for word in set_)}
+    call.files("file.read", [*arguments.values("-f", "--file"), *looked_at(files), *_AWK_READS.findall(program)])
     call.files("file.write", _AWK_WRITES.findall(program))
+    if _AWK_CHOOSES.search(program):
+        call.files("file.read", re.findall(r"\"([^\"\s]+)\"", program))
+    for how, name in _AWK_NAMED.findall(program):
+        call.files("file.write" if how.endswith(">") else "file.read", [values[name]] if name in values else [])
     if "inplace" in arguments.values("-i", "--include"):
         call.files("file.write", files)
     if _AWK_RUNS.search(program):
@@ -142,10 +206,31 @@ def _openssl(call: Call) -> str | None:
     return None
 
 
+def _ssh_keygen(call: Call) -> str | None:
+    """`-y` prints the public part of a private key, `-e` converts it; without a verb it makes one, or a new passphrase."""
+    arguments = parse(call.words, "-f -t -b -C -N -P -m -O -a -Z -s -I -n -V -F -R -r -Y -D -E -w -z")
+    files = arguments.values("-f")
+    if arguments.has("-y", "-e", "-i"):
+        call.files("file.read", files)
+    elif not arguments.has("-l", "-B", "-F", "-H", "-R", "-r", "-Y", "-L", "-Q"):
+        call.files("file.write", files)
+    return None
+
+
+def _xargs(call: Call) -> str | None:
+    arguments = parse(call.words, "-a -d -E -I -L -n -P -s --arg-file --delimiter --max-args", first=True)
+    call.files("file.read", arguments.values("-a", "--arg-file"))
+    return None
+
+
+BESIDE: dict[str, Callable[[Call], str | None]] = dict.fromkeys(("xargs", "gxargs"), _xargs)
+"""What programs read beside what their own handlers in other modules report."""
+
 HANDLERS: dict[str, Callable[[Call], str | None]] = {
     **dict.fromkeys(_READERS, _reader),
     **dict.fromkeys((*_GREPS, *_GREP_NAMES), _grep),
     **dict.fromkeys(("sed", "gsed"), _sed),
     **dict.fromkeys(("awk", "gawk", "mawk", "nawk"), _awk),
     "openssl": _openssl,
+    "ssh-keygen": _ssh_keygen,
 }

@@ -8,6 +8,10 @@ from dataclasses import dataclass, field, replace
 from llmgenie_mcp.shell.arguments import PATHS, UNKNOWN
 from llmgenie_mcp.shell.syntax import Compound
 
+EDITED = UNKNOWN + "\ue012"
+"""The text of a file of which a part was changed."""
+_LONGEST = 1024
+
 
 @dataclass(slots=True)
 class Scope:
@@ -18,9 +22,15 @@ class Scope:
         folders: those that `cd -` and `popd` go back to.
         variables: what was assigned in the text; a value may hold `UNKNOWN`, an array is a list.
         arguments: `$1` and on; None: not known.
-        texts: path → what the text itself wrote there, as far as it is known.
+        zero: `$0`.
+        texts: path → what the text itself wrote there, as far as it is known; `EDITED` where it changed a part.
+        made: what was not there before the text made it: its own scratch.
+        elsewhere: folders in which it still is if a `cd` failed.
+        strict: whether a command that fails ends the shell.
         links: path → name of the program that was copied or linked there.
         branches: folder → the branch that the text switched to there.
+        tags: (folder, name) of the tags that the text made.
+        upstreams: (folder, branch) → the remote and the branch there that the text told it to pull.
     """
 
     folder: str | None = ""
@@ -29,9 +39,15 @@ class Scope:
     aliases: dict[str, str] = field(default_factory=dict)
     functions: dict[str, Compound] = field(default_factory=dict)
     arguments: list[str] | None = None
+    zero: str = UNKNOWN
     texts: dict[str, str] = field(default_factory=dict)
     links: dict[str, str] = field(default_factory=dict)
     branches: dict[str | None, str | None] = field(default_factory=dict)
+    tags: set[tuple[str | None, str]] = field(default_factory=set)
+    upstreams: dict[tuple[str | None, str], tuple[str, str]] = field(default_factory=dict)
+    made: set[str] = field(default_factory=set)
+    elsewhere: list[str | None] = field(default_factory=list)
+    strict: bool = False
 
     def copy(self) -> Scope:
         """For a subshell; files written there are written all the same."""
@@ -44,6 +60,8 @@ class Scope:
             branches=self.branches,
             texts=self.texts,
             links=self.links,
+            made=self.made,
+            elsewhere=list(self.elsewhere),
         )
 
     def merge(self, other: Scope) -> None:
@@ -59,7 +77,24 @@ class Scope:
 
     def written(self, path: str | None) -> str | None:
         """What the text itself wrote to a file, as far as it is known; None where it wrote nothing."""
-        return None if path is None else self.texts.get(posixpath.normpath(path))
+        found = None if path is None else self.texts.get(posixpath.normpath(path))
+        return UNKNOWN if found == EDITED else found
+
+    def edited(self, path: str | None) -> bool:
+        """Whether the text changed a part of a file whose text is not known."""
+        return path is not None and self.texts.get(posixpath.normpath(path)) == EDITED
+
+    def own(self, path: str | None) -> bool:
+        """Whether the text itself made that file, or a folder that it is in."""
+        if path is None or not self.made or len(path) > _LONGEST:
+            return False
+        normal = posixpath.normpath(path)
+        while normal not in self.made:
+            above = posixpath.dirname(normal)
+            if above in ("", normal):
+                return False
+            normal = above
+        return True
 
     def write(self, path: str, content: str | None) -> None:
         """Remember what was written to a file; None forgets it."""

@@ -22,13 +22,13 @@ class Part(NamedTuple):
     """A piece of a word.
 
     Attributes:
-        kind: text; variable (`value` is a `Variable`); command and process (`value` is a `Script`); scripts (arithmetic:
-            `value` lists the scripts inside).
+        kind: text; variable (`value` is a `Variable`); command, process and sink (`<(…)` and `>(…)`; `value` is a
+            `Script`); scripts (arithmetic and subscripts: `value` lists the parts inside).
         value: what the kind says; a str for text.
         quoted: whether quotes keep it from being split and from being a pattern.
     """
 
-    kind: Literal["text", "variable", "command", "process", "scripts"]
+    kind: Literal["text", "variable", "command", "process", "sink", "scripts"]
     value: Any
     quoted: bool = False
 
@@ -70,12 +70,16 @@ class Redirect:
 
 @dataclass(slots=True)
 class Assignment:
-    """`name=value`; `array` holds the words of `name=(…)`; `name+=…` and `name[i]=…` are not known values (`partial`)."""
+    """`name=value`; `array` holds the words of `name=(…)`; `name+=…` and `name[i]=…` are not known values (`partial`).
+
+    `subscript` has the expansions of the `i`.
+    """
 
     name: str
     value: Word
     partial: bool = False
     array: list[Word] | None = None
+    subscript: list[Part] = field(default_factory=list)
 
 
 @dataclass(slots=True)

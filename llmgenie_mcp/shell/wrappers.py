@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Callable
 
 from llmgenie_mcp.markers import is_marker
+from llmgenie_mcp.shell import programs
 from llmgenie_mcp.shell.arguments import PATHS, UNKNOWN, known, parse
 from llmgenie_mcp.shell.call import Call
 
@@ -29,6 +30,9 @@ _PREFIXES: dict[str, tuple[str, int]] = {
     "dotenv": ("-f --file -e -c", 0), "dotenvx": ("-f --env-file", 0), "ccache": ("", 0), "faketime": ("-f", 1),
     "proxychains": ("-f", 0), "proxychains4": ("-f", 0), "torsocks": ("", 0), "perf": ("", 1), "gosu": ("", 1),
     "mold": ("", 0), "direnv": ("", 1), "cross-env": ("", 0), "retry": ("-t -d -n", 0), "with-contenv": ("", 0),
+    "numactl": ("-N -m -C -i -p --cpunodebind --membind --physcpubind --interleave --preferred", 0), "valgrind": ("", 0),
+    "eatmydata": ("", 0), "tini": ("-p -e", 0), "dumb-init": ("-r", 0), "su-exec": ("", 1), "sem": ("-j --id", 0),
+    "watchexec": ("-w -e -f -i -d -s -E --watch --exts --filter --ignore --signal", 0), "catchsegv": ("", 0),
     "xcrun": ("--sdk --toolchain", 0), "aws-vault": ("--duration -d -t -n", 2), "chamber": ("", 1),
 }  # fmt: skip
 # name → subcommands that run another command, and the options that take a value
@@ -47,8 +51,9 @@ _RUNNERS: dict[str, tuple[frozenset[str], str]] = {
     "micromamba": (frozenset({"run"}), "-n --name -p --prefix"), "mise": (frozenset({"exec", "x"}), "-C -E -j"),
     "asdf": (frozenset({"exec"}), ""), "rbenv": (frozenset({"exec"}), ""), "pyenv": (frozenset({"exec"}), ""),
     "volta": (frozenset({"run"}), "--node --npm"), "fnm": (frozenset({"exec"}), "--using"),
-    "op": (frozenset({"run"}), "--env-file"), "doppler": (frozenset({"run"}), "-p -c --project --config"),
-    "infisical": (frozenset({"run"}), "--env --path"), "rustup": (frozenset({"run"}), ""),
+    "op": (frozenset({"run"}), "--env-file"), "doppler": (frozenset({"run"}), "-p -c --project --config --command"),
+    "infisical": (frozenset({"run"}), "--env --path --command"), "rustup": (frozenset({"run"}), ""),
+    "lerna": (frozenset({"exec"}), "--scope --ignore --concurrency"),
 }  # fmt: skip
 
 
@@ -124,7 +129,7 @@ def _runner(call: Call) -> str | None:
     outer = parse(call.words, takes, first=True)
     if outer.operands and outer.operands[0] in verbs:
         inner = parse(outer.operands[1:], takes, first=True)
-        if (text := inner.value("-c", "--call")) and call.name == "npm":
+        if (text := inner.value("-c", "--call", "--command")) and call.name in ("npm", "doppler", "infisical"):
             return call.read_apart(text, [])
         words = inner.operands
         if call.name == "hatch" and words:
@@ -138,6 +143,9 @@ def _runner(call: Call) -> str | None:
         if call.name == "npm" and words[:1] == ["--"]:
             words = words[1:]
         return call.delegate(words)
+    if call.name in ("pnpm", "yarn") or "--" in call.words:
+        rest = outer.operands[outer.operands.index("--") :] if "--" in outer.operands else outer.operands
+        programs.within(call, rest)
     from llmgenie_mcp.shell import publish
 
     return publish.package(call)
@@ -211,6 +219,21 @@ def _nix(call: Call) -> str:
     return UNKNOWN
 
 
+def _and_words(call: Call) -> str | None:
+    """Programs that do something of their own, and have commands among their words too: `less '+!make'`."""
+    from llmgenie_mcp.shell import network, reading, writing
+
+    programs.within(call, call.words)
+    handler = {**reading.HANDLERS, **writing.HANDLERS, **network.HANDLERS}.get(call.name)
+    return handler(call) if handler is not None else None
+
+
+def _man(call: Call) -> str:
+    for text in parse(call.words, "-P --pager -H -M -L -S -C -m -e").values("-P", "--pager"):
+        call.read_apart(text, [])
+    return UNKNOWN
+
+
 def _terminal(call: Call) -> str:
     """Terminal multiplexers run or type what their words say."""
     if call.words:
@@ -222,5 +245,5 @@ HANDLERS: dict[str, Callable[[Call], str | None]] = {
     **dict.fromkeys(_PREFIXES, _prefix), **dict.fromkeys(_RUNNERS, _runner), "env": _env, "genv": _env,
     "command": _command, "xargs": _xargs, "gxargs": _xargs, "parallel": _parallel, "watch": _watch, "flock": _flock,
     "su": _su, "runuser": _su, "nix-shell": _nix, "nix": _nix, "tmux": _terminal, "screen": _terminal,
-    "zellij": _terminal,
+    "zellij": _terminal, "man": _man, **dict.fromkeys(("socat", "less", "more", "view", "ex"), _and_words),
 }  # fmt: skip

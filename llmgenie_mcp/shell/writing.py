@@ -6,8 +6,10 @@ import posixpath
 import re
 from collections.abc import Callable, Sequence
 
-from llmgenie_mcp.shell.arguments import UNKNOWN, parse
+from llmgenie_mcp.shell import patchtext
+from llmgenie_mcp.shell.arguments import PATHS, UNKNOWN, below, looked_at, parse
 from llmgenie_mcp.shell.call import Call, is_program
+from llmgenie_mcp.shell.scope import join
 
 # name → (options that take a value, operands before the files)
 _WRITERS: dict[str, tuple[str, int]] = {
@@ -32,18 +34,42 @@ def _writer(call: Call) -> str | None:
     arguments = parse([word for word in call.words if word not in modes], takes)
     if arguments.has("--reference") or modes:
         before = 0
-    call.files("file.write", arguments.operands[before:])
+    files = arguments.operands[before:]
+    call.files("file.write", files)
+    if arguments.has("-R", "--recursive"):
+        call.files("file.write", [below(word) for word in files if not any(sign in word for sign in f"*?[{PATHS[0]}")])
     if call.name in ("ed", "ex") and _EDITOR_RUNS.search(call.stdin):
         call.opaque(f"{call.name} runs a command", text=call.stdin)
     return None
 
 
 def _patch(call: Call) -> str | None:
-    arguments = parse(call.words, "-p -i -d -o -D -F --strip --input --directory --output")
-    call.files("file.read", arguments.values("-i", "--input"))
-    if not arguments.has("--dry-run"):
-        target = arguments.value("-o", "--output") or arguments.value("-d", "--directory") or "."
-        call.files("file.write", arguments.operands[:1] or [target])
+    """patch(1): without `-p`, only the last part of a name counts."""
+    arguments = parse(call.words, "-p -i -d -o -D -F -B -Y -z -V -g -r --strip --input --directory --output --fuzz")
+    given = [*arguments.values("-i", "--input"), *arguments.operands[1:2]]
+    call.files("file.read", given)
+    if arguments.has("--dry-run"):
+        return None
+    folder = arguments.value("-d", "--directory")
+    named = [value for value in (arguments.value("-o", "--output"), *arguments.operands[:1]) if value]
+    number = arguments.value("-p", "--strip")
+    text = patchtext.text_of(call, given[-1] if given else "-")
+    targets = patchtext.read(
+        text, None if number is None else int(number) if number.isdigit() else 0, arguments.has("-R", "--reverse")
+    )
+    if named or not targets:
+        call.files("file.write", named[:1] or [folder or "."])
+    else:
+        patchtext.report(call, targets, folder)
+    return None
+
+
+def _apply_patch(call: Call) -> str | None:
+    """The command by which some agents edit files: its patch is the first word, or standard input."""
+    targets = patchtext.read_envelope(call.words[0] if call.words else call.stdin)
+    patchtext.report(call, targets, None)
+    if not targets:
+        call.opaque("a patch that cannot be read", ["files"])
     return None
 
 
@@ -67,21 +93,70 @@ def _copy(call: Call) -> str | None:
         return None
     into = target is not None
     if target is None:
+        if len(sources) == 1 and call.name.endswith("ln"):
+            sources.append(".")
         if len(sources) < 2:
             return None
         target = sources.pop()
         into = target.endswith("/") or len(sources) > 1 or target in (".", "..")
+    targets = _targets(sources, target, into)
     if call.name.endswith("mv"):
         if target == "/dev/null":
             call.files("file.delete", sources)
             return None
         call.files("file.write", sources)
-    elif call.name != "ln":
-        call.files("file.read", sources)
-    targets = _targets(sources, target, into)
+        pairs = dict.fromkeys(zip(sources, targets, strict=True))
+        call.files("file.delete", [source for source, moved in pairs if _lost(call, source, moved)])
+    elif call.name.endswith("ln"):
+        call.files("file.read", _linked(sources, targets, symbolic=arguments.has("-s", "--symbolic")))
+    else:
+        call.files("file.read", looked_at(sources))
     _carry(call, sources, targets)
     call.files("file.write", targets)
     return None
+
+
+def _linked(sources: Sequence[str], targets: Sequence[str], *, symbolic: bool) -> list[str]:
+    """What links lead to: it can be read by their names. What a symbolic one says is seen from its own folder."""
+    if not symbolic:
+        return list(sources)
+    pairs = zip(sources, targets, strict=True)
+    found = [join(target.rpartition("/")[0], source) or source for source, target in pairs]
+    return [posixpath.normpath(path) if path[:1] != "~" and UNKNOWN not in path else path for path in found]
+
+
+_GOES = frozenset({
+    "__pycache__", "node_modules", "dist", "build", "target", "coverage", "htmlcov", "venv", ".venv", ".pytest_cache",
+    ".mypy_cache", ".ruff_cache", ".tox", ".nox", ".next", ".turbo", ".parcel-cache", ".gradle",
+})  # fmt: skip
+_ENDS = (".pyc", ".log", ".tsbuildinfo", ".egg-info", "/.coverage")
+"""Folders and files that nobody misses: what is moved there can be deleted later without a question."""
+
+
+def _lost(call: Call, source: str, target: str) -> bool:
+    """Whether a move takes a file out of the folder worked in, or to where anything may be deleted."""
+    before, after = _seen(call, source), _seen(call, target)
+    if before is None or after is None:
+        return False
+    here = call.reader.surroundings.variable("PWD") or ""
+    if re.fullmatch(r"\.|(\.\./)*\.\.", before) or (here + "/").startswith(before.rstrip("/") + "/"):
+        return True
+    parts = after.split("/")
+    if not _GOES.isdisjoint(parts) or after.endswith(_ENDS):
+        return True
+    outside = after[:1] in ("/", "~") or parts[0] == ".."
+    return outside and (not here or posixpath.dirname(before) != posixpath.dirname(after))
+
+
+def _seen(call: Call, word: str) -> str | None:
+    """A path from where the text starts if it lies there, else absolute; where that is not known, as it is written."""
+    path, here = call.path(word), call.reader.surroundings.variable("PWD")
+    if path is None or path[:1] == "~":
+        return path
+    if here is None:
+        return posixpath.normpath(path)
+    path = posixpath.normpath(posixpath.join(here, path))
+    return "." if path == here else path.removeprefix(here.rstrip("/") + "/")
 
 
 def _targets(sources: Sequence[str], target: str, into: bool) -> list[str]:
@@ -134,8 +209,11 @@ def _tar(call: Call) -> str | None:
         call.files("file.read", archives)
         call.files("file.write", [] if arguments.has("-O", "--to-stdout") else [folder or "."])
     elif arguments.has("-c", "-r", "-u", "--create"):
-        call.files("file.read", [f"{folder}/{word}" if folder else word for word in arguments.operands])
+        packed = [f"{folder}/{word}" if folder else word for word in arguments.operands]
+        call.files("file.read", looked_at(packed))
         call.files("file.write", archives)
+        if arguments.has("--remove-files"):
+            call.files("file.delete", packed)
     return None
 
 
@@ -149,8 +227,10 @@ def _unzip(call: Call) -> str | None:
 def _compress(call: Call) -> str | None:
     arguments = parse(call.words, "-x -i -o -P -n -t -b -S")
     if call.name == "zip":
-        call.files("file.read", arguments.operands[1:])
+        call.files("file.read", looked_at(arguments.operands[1:]))
         call.files("file.write", arguments.operands[:1])
+        if arguments.has("-m", "--move"):
+            call.files("file.delete", arguments.operands[1:])
     elif not arguments.has("-c", "--stdout", "-t", "-l"):
         call.files("file.write", arguments.operands)
     return None
@@ -173,6 +253,47 @@ def _rename(call: Call) -> str | None:
     return None
 
 
+# name → (options that take a value, words of which one says that files are changed, options that name such files)
+_CHANGERS: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
+    "prettier": ("--config --parser --plugin --ignore-path --log-level", ("-w", "--write"), ()),
+    "json": ("-f -e -c -o -j -k -E -C", ("-I", "--in-place"), ("-f",)),
+    "dasel": ("-f -r -w -p -o -v -t -s --file --read --write --out --value --selector", ("put", "delete"), ("-f", "-o")),
+}  # fmt: skip
+
+
+def _changer(call: Call) -> str | None:
+    takes, words, names = _CHANGERS[call.name]
+    arguments = parse(call.words, takes)
+    if any(word in call.words for word in words):
+        call.files("file.write", arguments.values(*names) if names else arguments.operands)
+    elif names:
+        call.files("file.read", arguments.values(*names))
+    return None
+
+
+def _unpacker(call: Call) -> str | None:
+    """cpio and 7z: where they put files."""
+    if call.name == "cpio":
+        arguments = parse(call.words, "-D -E -F -H -I -O -R -C --directory --file --format --owner")
+        folder = arguments.values("-D", "--directory") or ["."]
+        call.files("file.read", arguments.values("-I", *(["-F"] if arguments.has("-i", "--extract") else [])))
+        if arguments.has("-p", "--pass-through"):
+            call.files("file.write", arguments.operands)
+        elif arguments.has("-i", "--extract") and not arguments.has("-t", "--list"):
+            call.files("file.write", folder)
+        call.files("file.write", arguments.values("-O"))
+        return None
+    verb, files = (call.words[0] if call.words else ""), [word for word in call.words[1:] if word[:1] != "-"]
+    if verb in ("x", "e"):
+        call.files("file.read", files[:1])
+        call.files("file.write", [word[2:] for word in call.words if re.match("-o.", word)] or ["."])
+    elif verb in ("a", "u"):
+        call.files("file.read", looked_at(files[1:]))
+        call.files("file.write", files[:1])
+        call.files("file.delete", files[1:] if "-sdel" in call.words else [])
+    return None
+
+
 HANDLERS: dict[str, Callable[[Call], str | None]] = {
     **dict.fromkeys(_WRITERS, _writer),
     **dict.fromkeys(_DELETERS, _delete),
@@ -180,8 +301,12 @@ HANDLERS: dict[str, Callable[[Call], str | None]] = {
     **dict.fromkeys(("tar", "gtar", "bsdtar"), _tar),
     **dict.fromkeys(("zip", "gzip", "gunzip", "xz", "unxz", "bzip2", "bunzip2", "zstd"), _compress),
     **dict.fromkeys(("vi", "vim", "nvim", "emacs"), _editor),
+    **dict.fromkeys(_CHANGERS, _changer),
+    **dict.fromkeys(("cpio", "7z", "7za", "7zz", "7zr"), _unpacker),
     "gio": _gio,
     "patch": _patch,
+    "apply_patch": _apply_patch,
+    "applypatch": _apply_patch,
     "tee": _tee,
     "dd": _dd,
     "unzip": _unzip,
