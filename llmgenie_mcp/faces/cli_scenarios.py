@@ -99,7 +99,7 @@ def explained(cli: Cli, command: str, session: str | None) -> dict[str, Any]:
     with quick_imports():
         from llmgenie_mcp import redact
         from llmgenie_mcp.engine.open_guard import open_guard
-        from llmgenie_mcp.engine.oversight import operations_of
+        from llmgenie_mcp.engine.tooluse import operations_of
         from llmgenie_mcp.hosts import ToolCall
         from llmgenie_mcp.outcome import Actor
     project, here = cli.project, Path.cwd()
