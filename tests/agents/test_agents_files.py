@@ -245,7 +245,9 @@ def test_what_people_are_told_of_a_host(host: str) -> None:
     agent = agents.find(host)
     assert agent.name == host
     assert agent.title
-    assert "not run against the real program" in agent.checked
+    run = host in {"claude-code", "codex", "copilot", "gemini"}
+    assert ("with a scripted model, version " in agent.checked) is run
+    assert ("not run against the real program" in agent.checked) is not run
     assert shlex.quote(agent.name) == agent.name
 
 
