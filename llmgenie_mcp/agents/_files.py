@@ -23,6 +23,22 @@ def command(site: Site, *words: str) -> str:
     return shlex.join([*site.hook, *words])
 
 
+CLOSED = (
+    '"$@" || { status=$?; [ "$status" = 2 ] || '
+    'echo "llmgenie: the hook ended with $status and gave no answer, so this is refused: llmgenie doctor" >&2; exit 2; }'
+)
+"""A hook that crashes, is killed or is gone: refused, where the host itself would let the tool run."""
+
+
+def closed(site: Site, *words: str) -> str:
+    """As `command`, for an event that can be stopped on a host that takes a failing hook for consent.
+
+    Its own refusal passes through unchanged. Seen to hold with the real Codex CLI 0.169.0 and Gemini CLI 0.61.0, which
+    let a tool run after exit code 1; they do when a hook takes too long, and nothing here changes that.
+    """
+    return shlex.join(["sh", "-c", CLOSED, "llmgenie", *site.hook, *words])
+
+
 def mark(site: Site) -> str:
     """What is in every hook of ours and stays the same when the package moves to another environment."""
     path = next((PurePath(word).as_posix() for word in site.hook if word.endswith("hook.py")), "")
@@ -174,6 +190,7 @@ def _nearest(name: str, names: Collection[str]) -> str:
 __all__ = [
     "LEAST_SECONDS",
     "HookFile",
+    "closed",
     "command",
     "complaints",
     "hook",

@@ -138,7 +138,10 @@ class ClaudeCode(BaseAgent):
         line = _files.command(site, self.name)
         plain = {"type": "command", "command": line, "timeout": site.timeout}
         groups: dict[str, dict[str, Any]] = {
-            "PreToolUse": {"matcher": _MATCHER, "hooks": [{**plain, "onFailure": "block"}]},
+            "PreToolUse": {
+                "matcher": _MATCHER,
+                "hooks": [{**plain, "command": _files.closed(site, self.name), "onFailure": "block"}],
+            },
             "PostToolUse": {"matcher": "^mcp__llmgenie__.*$", "hooks": [plain]},
             "SessionStart": {"hooks": [plain]},
             "Stop": {"hooks": [plain]},

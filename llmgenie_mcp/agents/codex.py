@@ -101,7 +101,7 @@ class Codex(BaseAgent):
 
         plain = {"type": "command", "command": _files.command(site, self.name), "timeout": site.timeout}
         groups: dict[str, dict[str, Any]] = {
-            "PreToolUse": {"hooks": [plain]},
+            "PreToolUse": {"hooks": [{**plain, "command": _files.closed(site, self.name)}]},
             "PostToolUse": {"matcher": "^mcp__llmgenie__.*$", "hooks": [plain]},
             "SessionStart": {"hooks": [plain]},
             "Stop": {"hooks": [plain]},

@@ -93,7 +93,7 @@ class Gemini(BaseAgent):
         line = _files.command(site, self.name)
         plain = {"name": "llmgenie", "type": "command", "command": line, "timeout": site.timeout * 1000}
         groups: dict[str, dict[str, Any]] = {
-            "BeforeTool": {"matcher": ".*", "hooks": [plain]},
+            "BeforeTool": {"matcher": ".*", "hooks": [{**plain, "command": _files.closed(site, self.name)}]},
             "AfterTool": {"matcher": "mcp_+llmgenie_.*", "hooks": [plain]},
             "SessionStart": {"hooks": [plain]},
             "AfterAgent": {"hooks": [plain]},

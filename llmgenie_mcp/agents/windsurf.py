@@ -106,9 +106,11 @@ class Windsurf(BaseAgent):
         """The hooks and the rules; its MCP servers are a person's own settings, outside of projects."""
         from llmgenie_mcp.agents import _files
 
-        item = {"command": _files.command(site, self.name), "show_output": True}
-        events = [*sorted(self.deniable), "post_mcp_tool_use"]
-        return [*(_files.hook(_FILES[0], event, item, site) for event in events), _files.rules_block("AGENTS.md")]
+        plain = {"command": _files.command(site, self.name), "show_output": True}
+        stopping = {**plain, "command": _files.closed(site, self.name)}
+        hooks = [_files.hook(_FILES[0], event, stopping, site) for event in sorted(self.deniable)]
+        hooks.append(_files.hook(_FILES[0], "post_mcp_tool_use", plain, site))
+        return [*hooks, _files.rules_block("AGENTS.md")]
 
     def complaints(self, root: Path) -> Sequence[str]:
         """What is wrong in the hooks file, under both of its names."""

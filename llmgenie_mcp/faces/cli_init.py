@@ -303,6 +303,10 @@ def _next(found: Installation) -> list[str]:
     if found.agents:
         titles = ", ".join(agents.find(name).title for name in found.agents)
         steps.append(f"Restart {titles}: servers and hooks are read at the start.")
+    if {"gemini", "copilot"} & set(found.agents):
+        steps.append(
+            "Gemini CLI and Copilot CLI run hooks only in a folder that they were told to trust, and say nothing else."
+        )
     if "codex" in found.agents:
         steps.append(
             "Codex runs hooks only after you trusted them: /hooks in Codex; again whenever their command changes."

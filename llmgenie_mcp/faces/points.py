@@ -51,9 +51,12 @@ class Hook:
         if not isinstance(self.command, str):
             return list(self.command)
         try:
-            return shlex.split(self.command)
+            words = shlex.split(self.command)
         except ValueError:
             return self.command.split()
+        return (
+            words[4:] if words[:2] == ["sh", "-c"] else words
+        )  # `sh -c SCRIPT NAME` stands before ours, see `_files.closed`
 
 
 def installed(root: Path, site: Site) -> Iterator[Hook]:

@@ -13,6 +13,7 @@ import argparse
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -33,8 +34,8 @@ PATIENCE = 60
 """Seconds for one run of a host."""
 SLOW = 5
 """Seconds that a hook sleeps that is to take too long; the host is told to wait for 1."""
-CRASH = "sh -c 'echo Traceback >&2; exit 1' || exit 2"
-"""Not what `init` writes: whether it would make a host refuse that has no switch for it."""
+PYTHON = re.compile(r"\S+(?= -I -S )")
+"""The interpreter in the command that `init` writes."""
 RECORDER = Path(__file__).with_name("recorder.py")
 
 
@@ -239,9 +240,18 @@ def _broken_hooks(host: Host) -> dict[str, Any]:
 
         return change
 
+    def inside(python: str) -> Any:
+        def change(handler: Json, key: str, event: str) -> None:
+            if event == host.before:
+                handler[key] = PYTHON.sub(python, handler[key])
+                handler.pop(host.closed, None)
+
+        return change
+
     lines = {"crashes": "exit 1", "is missing": "/nowhere/hook", "dies of a signal": "kill -9 $$"}
     found = {name: replaced(line) for name, line in lines.items()}
-    found["crashes, with `|| exit 2` behind it"] = replaced(CRASH, drop=host.closed)
+    for name, python in {"crashes": "/bin/false", "is gone": "/nowhere/python3"}.items():
+        found[f"{name}, in the command that init writes"] = inside(python)
     found["takes too long"] = replaced(f"sleep {SLOW}", seconds=1)
     if host.closed:
         without = {f"{name}, without {host.closed}": replaced(line, drop=host.closed) for name, line in lines.items()}
