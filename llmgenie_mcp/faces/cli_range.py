@@ -7,7 +7,6 @@ says is taken for such a command.
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -210,6 +209,8 @@ def _lines(commit: Commit, found: list[Finding]) -> Iterator[str]:
 
 def _silenced(lines: list[str]) -> Iterator[str]:
     """`lines` as text that GitHub reads no workflow commands from: between a pair of stop-commands with a secret word."""
+    import secrets
+
     word = secrets.token_hex(16)
     yield f"::stop-commands::{word}"
     yield from lines
