@@ -159,15 +159,17 @@ class Copilot(BaseAgent):
 def hooks_file(site: Site) -> WholeFile:
     """The hooks of Copilot and VS Code in one file, since both read it.
 
-    `bash` and not `exec`, which neither the cloud agent nor VS Code knows.
+    `bash` and not `exec`, which neither the cloud agent nor VS Code knows. Copilot refuses when the hook before a tool
+    fails; VS Code does not, so that the command does.
     """
     from llmgenie_mcp.agents import _files
 
+    def line(event: str) -> str:
+        return (_files.closed if event == "preToolUse" else _files.command)(site, "copilot", event)
+
     events = {"preToolUse": {}, "postToolUse": {"matcher": "llmgenie-.*"}, "sessionStart": {}, "agentStop": {}}
     hooks = {
-        event: [
-            {"type": "command", "bash": _files.command(site, "copilot", event), "timeoutSec": site.timeout, **matcher}
-        ]
+        event: [{"type": "command", "bash": line(event), "timeoutSec": site.timeout, **matcher}]
         for event, matcher in events.items()
     }
     return WholeFile(HOOKS, json.dumps({"version": 1, "hooks": hooks}, indent=2) + "\n")
