@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from llmgenie_mcp import marks, trust
-from llmgenie_mcp.expressions import Expression, message_names, templates
-from llmgenie_mcp.expressions.patterns import name_pattern
+from llmgenie_mcp.expressions import Expression, facts_read, templates
+from llmgenie_mcp.expressions.patterns import covers
 from llmgenie_mcp.policy import PolicySet
 
 if TYPE_CHECKING:
@@ -54,8 +54,7 @@ class Rule:
         texts = [self.reason]
         if self.fix is not None:
             texts += [self.fix.message, *(text for _, text in templates(self.fix.params, ()))]
-        said = {name for text in texts for name, _ in message_names(text)}
-        return frozenset(name for name in said | self.condition.names if name.partition(".")[0] != "params")
+        return facts_read(self.condition, texts)
 
 
 @dataclass(frozen=True)
@@ -67,9 +66,7 @@ class AppliesTo:
 
     def covers(self, action: str, mode: str | None) -> bool:
         """Whether it applies to `action` in `mode`; None is outside any mode, where only `*` applies."""
-        return any(name_pattern(p)(action) for p in self.actions) and (
-            "*" in self.modes or (mode is not None and any(name_pattern(p)(mode) for p in self.modes))
-        )
+        return covers(self.actions, self.modes, action, mode)
 
 
 @dataclass(frozen=True)

@@ -17,10 +17,11 @@ from llmgenie_mcp.expressions import (
     Expression,
     Problem,
     Vocabulary,
+    facts_read,
     message_names,
     templates,
 )
-from llmgenie_mcp.expressions.patterns import name_pattern
+from llmgenie_mcp.expressions.patterns import covers
 from llmgenie_mcp.expressions.sources import ExpressionSource, MessageSource
 
 Effect: TypeAlias = Literal["deny", "ask", "allow"]
@@ -123,8 +124,7 @@ class Rule(Part):
 
     def names(self) -> frozenset[str]:
         """The dotted names that its condition and messages read, without the policy's own `params.…`."""
-        said = {name for _, text in self.messages() for name, _ in message_names(text)}
-        return frozenset(name for name in said | self.condition.names if name.partition(".")[0] != "params")
+        return facts_read(self.condition, (text for _, text in self.messages()))
 
 
 class AppliesTo(Part):
@@ -139,9 +139,7 @@ class AppliesTo(Part):
 
     def covers(self, action: str, mode: str | None) -> bool:
         """Whether it applies to `action` in `mode`; None is outside any mode, where only `*` applies."""
-        return any(name_pattern(p)(action) for p in self.actions) and (
-            "*" in self.modes or (mode is not None and any(name_pattern(p)(mode) for p in self.modes))
-        )
+        return covers(self.actions, self.modes, action, mode)
 
 
 class Policy(Part):

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from llmgenie_mcp.storage.disk import flush, sync_folder, write_all
+from llmgenie_mcp.storage.disk import replace_file, sync_folder
 
 SUFFIX = ".llmgenie-new"
 """Of the files that content is written to before it takes its place; a crash may leave them."""
@@ -61,19 +61,12 @@ def temporary(path: Path) -> Path:
 def write(path: Path, held: Held) -> None:
     """Put `held` in place of whatever `path` is: after a crash there is either the old or the new one. Raises OSError."""
     fresh = temporary(path)
+    if not held.link:
+        replace_file(path, held.data, temporary=fresh, mode=held.mode)
+        return
     try:
-        if held.link:
-            fresh.unlink(missing_ok=True)
-            fresh.symlink_to(os.fsdecode(held.data))
-        else:
-            fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
-            try:
-                write_all(fd, held.data)
-                if held.mode is not None:
-                    os.fchmod(fd, held.mode)
-                flush(fd)
-            finally:
-                os.close(fd)
+        fresh.unlink(missing_ok=True)
+        fresh.symlink_to(os.fsdecode(held.data))
         os.replace(fresh, path)  # noqa: PTH105 - one system call, named as such
     except BaseException:
         with suppress(OSError):

@@ -139,8 +139,11 @@ class Guard:
         base = self._situation(session, actor, world)
         findings: list[tuple[Finding, Situation]] = []
         seen: set[tuple[str, str]] = set()
+        places: dict[str | None, Path] = {}
         for operation in spread(operations, folder):
-            situation = replace(base, place=_place(folder, operation, self.project.root))
+            if operation.folder not in places:
+                places[operation.folder] = _place(folder, operation, self.project.root)
+            situation = replace(base, place=places[operation.folder])
             finding = self._decide(situation, operation, folder, only)
             mark = (operation.name, repr(finding.resource))
             if mark not in seen:

@@ -18,7 +18,7 @@ mean; glob(), startswith() and endswith() of null are false, and a list of patte
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, TypeAlias
@@ -55,6 +55,7 @@ __all__ = [
     "Truth",
     "Unknown",
     "Vocabulary",
+    "facts_read",
     "fill_params",
     "format_message",
     "message_names",
@@ -236,6 +237,12 @@ class Expression:
             name for index in unsettled for name, fact in clauses[index].values.items() if fact is UNKNOWN
         )
         return Explanation(value, tuple(clauses[index] for index in range(len(clauses))), tuple(names), error)
+
+
+def facts_read(condition: Expression, texts: Iterable[str]) -> frozenset[str]:
+    """The dotted names that a condition and the templates in `texts` read, without a policy's own `params.…`."""
+    said = {name for text in texts for name, _ in message_names(text)}
+    return frozenset(name for name in said | condition.names if name.partition(".")[0] != "params")
 
 
 @lru_cache(maxsize=4096)

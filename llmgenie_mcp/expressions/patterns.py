@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import lru_cache, partial
 from itertools import pairwise
 from typing import TypeAlias
@@ -83,6 +83,13 @@ def name_pattern(pattern: str) -> Callable[[str], bool]:
         return partial(_matches_signs, tuple(_signs(pattern)))
     pieces = pattern.split("*")
     return pattern.__eq__ if len(pieces) == 1 else partial(_matches_pieces, pieces[0], pieces[1:-1], pieces[-1])
+
+
+def covers(actions: Iterable[str], modes: Collection[str], action: str, mode: str | None) -> bool:
+    """Whether patterns of actions and of modes cover `action` in `mode`; None is outside any mode, where only `*` applies."""
+    return any(name_pattern(p)(action) for p in actions) and (
+        "*" in modes or (mode is not None and any(name_pattern(p)(mode) for p in modes))
+    )
 
 
 def _matches_pieces(head: str, pieces: list[str], tail: str, text: str) -> bool:

@@ -67,16 +67,24 @@ def make_folder(folder: Path) -> None:
     sync_folder(folder.parent)
 
 
-def replace_file(path: Path, data: bytes) -> None:
+def replace_file(path: Path, data: bytes, *, temporary: Path | None = None, mode: int | None = None) -> None:
     """Put a whole new file in place of `path`: after a crash there is either the old one or the new one.
 
     The caller keeps other writers out: the temporary file has a fixed name, so that a crash leaves one at most.
+
+    Args:
+        path: what is replaced.
+        data: all of it.
+        temporary: where it is written first; `path` with `.tmp` behind it when left out.
+        mode: its permissions; what the umask leaves when left out.
     """
-    temporary = path.with_name(f"{path.name}.tmp")
-    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
+    temporary = temporary or path.with_name(f"{path.name}.tmp")
+    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
     try:
         try:
             write_all(fd, data)
+            if mode is not None:
+                os.fchmod(fd, mode)
             flush(fd)
         finally:
             os.close(fd)
