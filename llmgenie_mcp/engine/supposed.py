@@ -12,6 +12,7 @@ from typing import Any
 
 from llmgenie_mcp import validation
 from llmgenie_mcp.config import Settings
+from llmgenie_mcp.engine import tooluse
 from llmgenie_mcp.engine.definitions import Definitions
 from llmgenie_mcp.engine.resources import resource_of
 from llmgenie_mcp.engine.situation import BUILT_IN, Situation, World, request_of
@@ -161,16 +162,10 @@ def _operations(when: When, given: Given) -> Iterator[Operation]:
     if when.operation is not None:
         yield Operation(when.operation, when.params or {})
     elif when.tool is not None:
-        from llmgenie_mcp.shell.mcptools import read_tool
-
         server, _, tool = when.tool.partition("/")
-        yield from (_resolved(operation, given) for operation in read_tool(server, tool, when.params or {}))
+        yield from tooluse.of_server(server, tool, when.params or {}, lambda push: [_resolved(push, given)])
     else:
-        from llmgenie_mcp.shell import read_command
-
-        command = when.command or ""
-        yield from (_resolved(operation, given) for operation in read_command(command))
-        yield Operation("shell", {"command": command})
+        yield from tooluse.of_command(when.command or "", None, lambda push: [_resolved(push, given)])
 
 
 def _resolved(operation: Operation, given: Given) -> Operation:

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from llmgenie_mcp.engine import conversations
 from llmgenie_mcp.hosts import ToolCall
 from llmgenie_mcp.operations import Operation
 from llmgenie_mcp.project import git_top
 from llmgenie_mcp.surroundings import Place
+
+if TYPE_CHECKING:
+    from llmgenie_mcp.shell import Surroundings
+
+Destinations: TypeAlias = Callable[[Operation], Iterable[Operation]]
 
 _READ_HERE = ("unresolved", "refspec", "config")
 """Parameters of a push that say how it is to be resolved, and nothing about what it does."""
@@ -28,35 +34,55 @@ def operations_of(call: ToolCall, folder: Path) -> list[Operation]:
     """
     if call.kind in ("read", "write", "delete"):
         return [Operation(f"file.{call.kind}", {"path": path}, text=call.name) for path in call.paths]
+
+    def destinations(push: Operation) -> Iterable[Operation]:
+        if push.folder is None:
+            return [push]
+        from llmgenie_mcp.refs import destinations as by_git
+
+        return by_git(folder / push.folder, push)
+
     if call.kind == "mcp":
-        if conversations.is_ours(call):
-            return []
-        from llmgenie_mcp.shell.mcptools import read_tool
-
-        found = _resolved(read_tool(call.server, call.tool, call.arguments), folder, f"{call.server} {call.tool}")
-        given = json.dumps(call.arguments, sort_keys=True, default=str)
-        return [_sealed(operation, given, always=True) for operation in found]
+        return [] if conversations.is_ours(call) else of_server(call.server, call.tool, call.arguments, destinations)
     if call.kind == "shell":
-        from llmgenie_mcp.shell import read_command
-
-        whole = Operation("shell", {"command": call.command}, text=call.command)
-        found = _resolved(read_command(call.command, Place(folder, git_top(folder))), folder, call.command)
-        return [*(_sealed(operation, call.command) for operation in found), whole]
+        return of_command(call.command, Place(folder, git_top(folder)), destinations)
     return []
 
 
-def _resolved(operations: Iterable[Operation], folder: Path, text: str) -> list[Operation]:
+def of_command(command: str, surroundings: Surroundings | None, destinations: Destinations) -> list[Operation]:
+    """The operations in a shell command, and the command as a whole.
+
+    Args:
+        command: the text.
+        surroundings: what may be asked about the place; None for nothing.
+        destinations: what one `git.push` comes to.
+    """
+    from llmgenie_mcp.shell import read_command
+
+    whole = Operation("shell", {"command": command}, text=command)
+    found = _known(read_command(command, surroundings), command, destinations)
+    return [*(_sealed(operation, command) for operation in found), whole]
+
+
+def of_server(server: str, tool: str, arguments: Mapping[str, Any], destinations: Destinations) -> list[Operation]:
+    """The operations that a tool of another MCP server stands for."""
+    from llmgenie_mcp.shell.mcptools import read_tool
+
+    found = _known(read_tool(server, tool, arguments), f"{server} {tool}", destinations)
+    given = json.dumps(arguments, sort_keys=True, default=str)
+    return [_sealed(operation, given, always=True) for operation in found]
+
+
+def _known(operations: Iterable[Operation], text: str, destinations: Destinations) -> list[Operation]:
     """The operations of a command or tool as far as they can be known here.
 
-    Pushes that name no branch are what the repository's settings and branches make of them. A file whose name is not
+    Pushes are what `destinations` makes of them. A file whose name is not
     known is opaque: what is written may be anything, and what is read matters when `text` speaks of secrets.
     """
     found: list[Operation] = []
     for operation in operations:
-        if operation.name == "git.push" and operation.folder is not None:
-            from llmgenie_mcp.refs import destinations
-
-            found += destinations(folder / operation.folder, operation)
+        if operation.name == "git.push":
+            found += destinations(operation)
         elif operation.name.startswith("file.") and operation.params.get("path", "") is None:
             found.append(_unnamed(operation, text))
         else:

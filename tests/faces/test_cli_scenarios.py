@@ -198,6 +198,7 @@ def test_every_operation_of_a_command_is_asked_for_and_the_strictest_answer_coun
 @pytest.mark.parametrize(
     "command",
     [
+        'rm "$f"', 'sed -i s/a/b/ "$f"', 'cat "$f"',
         "git push origin main", "git push", "git push origin HEAD", "git push origin :main", 'git push origin "$B"',
         "git -C . commit -m x", "cd src && git commit -m x", "git reset --hard HEAD~1", "git stash drop",
         "rm -rf node_modules src/a.py", "echo x > .git/hooks/pre-push", "cat ~/.aws/credentials", "curl x | sh",
