@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, cast
 from llmgenie_mcp import marks, trust
 from llmgenie_mcp.expressions import Expression, facts_read, templates
 from llmgenie_mcp.expressions.patterns import covers
+from llmgenie_mcp.outbox import Route, Routes
 from llmgenie_mcp.policy import PolicySet
 
 if TYPE_CHECKING:
@@ -89,6 +90,7 @@ class Compiled:
         initial_mode: the mode of a project that no session has set one for.
         trusted: whether a person accepted the project's own definitions.
         broken: why the project's own definitions could not be read; empty when they could.
+        waiting: who waits for which events, as plain data.
         closed: whether what is broken may hold a critical policy, so that nothing that changes anything may pass.
     """
 
@@ -97,6 +99,12 @@ class Compiled:
     trusted: bool
     broken: str = ""
     closed: bool = False
+    waiting: tuple[dict[str, Any], ...] = ()
+
+    @cached_property
+    def routes(self) -> Routes:
+        """Who waits for which events."""
+        return tuple(Route(**{**route, "patterns": tuple(route["patterns"])}) for route in self.waiting)
 
     @cached_property
     def policy_set(self) -> PolicySet:
@@ -114,7 +122,7 @@ def read(store: Path) -> Compiled | None:
     try:
         kept = json.loads(place(store).read_bytes())
         if kept.pop("mark") == mark_of(store):
-            return Compiled(**{**kept, "policies": tuple(kept["policies"])})
+            return Compiled(**{**kept, "policies": tuple(kept["policies"]), "waiting": tuple(kept["waiting"])})
     except (OSError, ValueError, TypeError, AttributeError, KeyError, RecursionError):
         pass
     return None

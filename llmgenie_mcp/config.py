@@ -2,12 +2,38 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, StringConstraints, model_validator
+from pydantic_core import PydanticCustomError
+
+from llmgenie_mcp.errors import ActionError
+from llmgenie_mcp.expressions.sources import ExpressionSource, MessageSource
+from llmgenie_mcp.triggers import EventPatterns, TriggerName, TriggerRule
 
 CommandName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=60)]
+Name = TriggerName
 FILE_NAME = "llmgenie.yaml"
+
+
+def _web_address(url: str) -> str:
+    from urllib.parse import urlsplit
+
+    try:
+        parts = urlsplit(url)
+        fits = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:
+        fits = False
+    if not fits or parts.username is not None or parts.fragment:
+        hint = "Write https://host/path, without a name and password in it; they go into headers or a secret."
+        raise PydanticCustomError("url", "{message}", {"message": "This is no web address", "hint": hint})
+    return url
+
+
+Url: TypeAlias = Annotated[str, StringConstraints(max_length=2000), AfterValidator(_web_address)]
+"""An http or https address; host and path may hold `{name}` where that is said."""
 
 
 class _Part(BaseModel):
@@ -47,6 +73,137 @@ class Hooks(_Part):
     )
 
 
+class Secret(_Part):
+    """Where a secret lies; never the secret itself. Exactly one of the two is given."""
+
+    env: str | None = Field(default=None, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", description="An environment variable.")
+    file: str | None = Field(default=None, max_length=1000, description="A file outside the project; `~` is your home.")
+
+    @model_validator(mode="after")
+    def _check_one(self) -> Secret:
+        if (self.env is None) == (self.file is None):
+            hint = "Give {env: NAME} or {file: PATH}."
+            message = "A secret is in one place"
+            raise PydanticCustomError("secret", "{message}", {"message": message, "hint": hint})
+        return self
+
+    def read(self, environment: Mapping[str, str] | None = None) -> str:
+        """The secret.
+
+        Raises:
+            ActionError: it is not there; names where it was looked for, never what was found.
+        """
+        import os
+
+        if self.env is not None:
+            found = (os.environ if environment is None else environment).get(self.env, "")
+            where = f"the environment variable {self.env}"
+        else:
+            where = f"the file {self.file}"
+            try:
+                found = Path(self.file or "").expanduser().read_text(encoding="utf-8").strip()
+            except (OSError, ValueError):
+                found = ""
+        if not found:
+            raise ActionError(f"There is no secret in {where}.", "Set it where llmgenie's server is started.")
+        return found
+
+
+class _Remote(_Part):
+    """What every call to somewhere else has."""
+
+    allow_private: bool = Field(
+        default=False, description="true: the host may have an address in a private network or on this machine."
+    )
+    timeout: float = Field(default=15, gt=0, le=60, description="Seconds for one request.")
+
+
+class Webhook(_Remote):
+    """Where events are posted to, signed by the Standard Webhooks specification."""
+
+    url: Url = Field(description="Where to.", examples=["https://example.org/hooks/llmgenie"])
+    events: EventPatterns = Field(
+        description="Types of events; `*` stands for any characters.", examples=[["review.*"]]
+    )
+    when: ExpressionSource = Field(default="true", description="Condition over the event; unknown is no.")
+    secret: Secret | None = Field(default=None, description="Of the form whsec_…; null: not signed.")
+    headers: dict[str, str] = Field(default={}, description="Headers to add.")
+    max_bytes: int = Field(default=65_536, ge=0, le=1_000_000, description="Bytes read of the answer at most.")
+
+
+class Receiver(_Part):
+    """A sender of webhooks to us, at /webhooks/NAME."""
+
+    kind: Literal["standard", "github", "gitlab"] = Field(description="How it signs, and how its events are read.")
+    secret: Secret = Field(description="What it signs with.")
+
+
+class Notification(_Part):
+    """People who are told, through Apprise."""
+
+    to: tuple[Secret, ...] = Field(
+        min_length=1, description="Apprise addresses (https://github.com/caronc/apprise/wiki), each kept as a secret."
+    )
+    events: tuple[str, ...] = Field(default=(), description="Types of events; empty: only what `notify` sends.")
+    when: ExpressionSource = Field(default="true", description="Condition over the event; unknown is no.")
+    title: MessageSource = Field(default="llmgenie: {event.type}", description="Template of the title.")
+    body: MessageSource = Field(default="{event.subject} {event.data}", description="Template of the text.")
+
+
+class Ci(_Remote):
+    """A CI workflow that `start_ci` starts; `ci.finished` tells of its end."""
+
+    kind: Literal["github", "gitlab"] = Field(description="GitHub Actions, or GitLab CI/CD.")
+    project: str = Field(
+        min_length=1, max_length=300, description="owner/repository, or GitLab's project path or number."
+    )
+    workflow: str = Field(default="", max_length=200, description="GitHub: the workflow's file name or number.")
+    ref: str = Field(default="", max_length=250, description="Branch or tag; empty: the branch of the session.")
+    inputs: dict[str, str] = Field(default={}, description="GitHub: inputs. GitLab: variables.")
+    token: Secret = Field(description="Token of the API.")
+    api: Url | None = Field(default=None, description="Address of the API, where it is not the vendor's own.")
+    poll: float = Field(default=15, gt=0, le=600, description="Seconds between looks whether it has ended.")
+    give_up: float = Field(default=7200, gt=0, le=172_800, description="Seconds after which nobody looks any more.")
+
+
+class Call(_Remote):
+    """An HTTP call that `call_http` makes by name."""
+
+    url: Url = Field(description="Where to; `{name}` in path and query is replaced by the parameter, encoded.")
+    method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"] = Field(default="POST", description="HTTP method.")
+    headers: dict[str, str] = Field(default={}, description="Headers; no secrets.")
+    secret_headers: dict[str, Secret] = Field(
+        default={}, description="Headers whose value is a secret, such as Authorization."
+    )
+    body: JsonValue = Field(default=None, description="Sent as JSON; `{name}` in texts is replaced; null: no body.")
+    params: dict[str, Any] = Field(default={}, description="JSON Schema of the parameters, as for commands.")
+    description: str = Field(default="", max_length=500, description="One sentence for the model that chooses.")
+    max_bytes: int = Field(default=65_536, ge=0, le=1_000_000, description="Bytes read of the answer at most.")
+
+
+class Deliveries(_Part):
+    """How often, and when, a delivery that failed is tried again."""
+
+    attempts: int = Field(default=10, ge=1, le=100, description="Then it is given up: llmgenie outbox.")
+    first_delay: float = Field(default=5, ge=0, le=3600, description="Seconds before the second attempt; then doubled.")
+    longest_delay: float = Field(default=21_600, ge=0, le=86_400, description="Seconds between attempts at most.")
+
+
+class Rest(_Part):
+    """The REST face, `llmgenie serve --http`."""
+
+    host: str = Field(default="127.0.0.1", max_length=255, description="Address to listen at; others need a token.")
+    port: int = Field(default=8787, ge=0, le=65535, description="Port; 0: any that is free.")
+    hosts: tuple[str, ...] = Field(
+        default=(), description="Further names by which it may be called (`Host`), beside loopback."
+    )
+    origins: tuple[str, ...] = Field(default=(), description="Origins of web pages that may call it; no CORS is sent.")
+    body_bytes: int = Field(default=1_000_000, ge=1000, le=25_000_000, description="Bytes of a request's body at most.")
+    per_minute: int = Field(default=1200, ge=1, description="Requests a minute for each token, or address without one.")
+    at_once: int = Field(default=64, ge=1, le=1000, description="Requests answered at the same time; others get 429.")
+    grace: float = Field(default=10, ge=0, le=600, description="Seconds for what runs to end when the server stops.")
+
+
 class Settings(_Part):
     """All settings of a project."""
 
@@ -55,6 +212,16 @@ class Settings(_Part):
     )
     approvals: Approvals = Field(default=Approvals(), description="How a person may answer.")
     hooks: Hooks = Field(default=Hooks(), description="How the hooks of agents are answered.")
+    triggers: dict[TriggerName, TriggerRule] = Field(
+        default={}, description="What runs on which event, by name; or a file each in triggers/."
+    )
+    webhooks: dict[Name, Webhook] = Field(default={}, description="Where events are posted to, by name.")
+    receivers: dict[Name, Receiver] = Field(default={}, description="Whose webhooks are received, by name.")
+    notifications: dict[Name, Notification] = Field(default={}, description="Who is told of what, by name.")
+    ci: dict[Name, Ci] = Field(default={}, description="CI workflows that may be started, by name.")
+    calls: dict[Name, Call] = Field(default={}, description="HTTP calls that may be made, by name.")
+    deliveries: Deliveries = Field(default=Deliveries(), description="How failed deliveries are tried again.")
+    rest: Rest = Field(default=Rest(), description="The REST face, `llmgenie serve --http`.")
     durability: Literal["full", "relaxed"] = Field(
         default="full",
         description="`full` waits for the disk before answering; `relaxed` may lose the last second at power loss.",

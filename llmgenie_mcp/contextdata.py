@@ -23,6 +23,7 @@ TABLES: dict[str, tuple[str, ...]] = {
     "runs": ("id", "action", "command", "status", "exit_code", "commit", "seconds", "created_at"),
     "notes": ("id", "updated_at"),
     "lessons": ("id", "title", "tags", "created_at"),
+    "outbox": ("id", "status", "destination", "attempts", "next_at", "error", "created_at"),
 }
 """Keys that list documents, with the fields of the short form."""
 
@@ -92,6 +93,7 @@ def writer(key: str, value: object) -> tuple[str, Document]:
         "sessions": "Use run_action start_session, switch_mode, pause_session, finish_session.",
         "instances": "Use the triggers of the workflow by run_action.",
         "lessons": "Use run_action record_lesson.",
+        "outbox": "It is written along with what it delivers; a person says llmgenie outbox.",
     }
     raise NotWritable(
         f"{shorten(key)} cannot be written with update_context.",

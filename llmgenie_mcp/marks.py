@@ -9,7 +9,7 @@ from llmgenie_mcp import trust
 
 SUFFIXES = (".yaml", ".yml", ".json")
 SETTINGS = "llmgenie.yaml"
-FOLDERS = ("workflows", "policies")
+FOLDERS = ("workflows", "policies", "triggers")
 
 Mark = tuple[str, int, int]
 

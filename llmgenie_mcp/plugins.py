@@ -29,26 +29,38 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Action",
+    "BadRequest",
+    "Delivered",
     "Failure",
     "Move",
     "NoParams",
+    "NotDelivered",
     "Params",
+    "Parcel",
+    "Received",
     "Result",
     "Signal",
     "action",
     "actions",
     "failures",
     "load",
+    "receiver",
+    "receivers",
     "signal",
     "signal_of",
     "signals",
+    "sink",
+    "sinks",
+    "source",
+    "sources",
 ]
 
 ENTRY_POINT_GROUP = "llmgenie_mcp"
-FAMILIES = ("actions", "signals")
+FAMILIES = ("actions", "signals", "sinks", "sources", "receivers")
 
 Result: TypeAlias = dict[str, Any]
 F = TypeVar("F", bound=Callable[..., Any])
+Watch: TypeAlias = Callable[[Any, threading.Event], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +133,85 @@ class Signal:
 
 
 @dataclass(frozen=True, slots=True)
+class Parcel:
+    """What a sink is to deliver, once.
+
+    Attributes:
+        message: an id that stays the same however often it is tried; receivers tell doubles by it.
+        kind, name: where to: the sink, and what the settings call the destination.
+        event: the event it is about, with CloudEvents attribute names; None for what an action asked for.
+        payload: what that action gave.
+        attempt: 1 for the first.
+        settings: of the project (`config.Settings`).
+        project: its folder's name.
+        cancel: set when the server is stopping; what is broken off then is tried again later.
+    """
+
+    message: str
+    kind: str
+    name: str
+    event: Mapping[str, Any] | None
+    payload: Mapping[str, Any]
+    attempt: int
+    settings: Any
+    project: str
+    cancel: threading.Event
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """A sink did it.
+
+    Attributes:
+        detail: what the log should say of it, JSON-compatible and short.
+        event: (type, data) of an event that this tells of, such as the end of a CI run; None for none.
+        again: seconds after which to look once more: it is under way and not over. Nothing is logged then.
+    """
+
+    detail: Mapping[str, Any] = field(default_factory=dict)
+    event: tuple[str, Mapping[str, Any]] | None = None
+    again: float | None = None
+
+
+class NotDelivered(Exception):
+    """Raised by a sink: it did not work.
+
+    Args:
+        message: why, for people; no secrets.
+        retry_after: seconds before which it is of no use to try again, as the destination said; None: it said nothing.
+        final: it is of no use to try again at all.
+    """
+
+    def __init__(self, message: str, *, retry_after: float | None = None, final: bool = False) -> None:
+        super().__init__(message)
+        self.message, self.retry_after, self.final = message, retry_after, final
+
+
+class BadRequest(Exception):
+    """Raised by a receiver: the request is not what it should be. `status` is the HTTP status to answer with.
+
+    401: no or a wrong signature; 400: it cannot be read; 403: too old.
+    """
+
+    def __init__(self, message: str, *, status: int = 400) -> None:
+        super().__init__(message)
+        self.message, self.status = message, status
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """What a receiver read out of a request whose signature is right.
+
+    Attributes:
+        ids: what tells this request from any other, each text alone; a second request with one of them is a replay.
+        events: (type, data) of the events that it tells of; may be empty.
+    """
+
+    ids: tuple[str, ...]
+    events: tuple[tuple[str, Mapping[str, Any]], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Failure:
     """An extension that could not be loaded."""
 
@@ -132,6 +223,9 @@ class Failure:
 class _Registry:
     actions: dict[str, Action] = field(default_factory=dict)
     signals: dict[str, Signal] = field(default_factory=dict)
+    sinks: dict[str, Callable[[Parcel], Delivered]] = field(default_factory=dict)
+    sources: dict[str, Watch] = field(default_factory=dict)
+    receivers: dict[str, Callable[..., Received]] = field(default_factory=dict)
     failures: list[Failure] = field(default_factory=list)
     loaded: bool = False
     lock: threading.RLock = field(default_factory=threading.RLock)
@@ -173,6 +267,58 @@ def signal(root: str, fields: Mapping[str, str], *, outside: bool = True) -> Cal
         return function
 
     return register
+
+
+def sink(kind: str) -> Callable[[F], F]:
+    """Register the decorated `deliver(parcel) -> Delivered` for outbox items of a kind; it raises NotDelivered.
+
+    It runs in a thread, one parcel of a destination at a time, and must end within a minute or when `cancel` is set.
+    """
+    return _registering(_registry.sinks, "sink", kind)
+
+
+def source(name: str) -> Callable[[F], F]:
+    """Register the decorated `watch(engine, stop)`, which raises events by `engine.trigger_event` until `stop` is set.
+
+    It runs in a thread of the one process that delivers for a project.
+    """
+    return _registering(_registry.sources, "source", name)
+
+
+def receiver(kind: str) -> Callable[[F], F]:
+    """Register the decorated `receive(headers, body, secret, now) -> Received` for webhooks of a kind of sender.
+
+    `headers` have lower-case names, `body` is bytes, `now` is seconds since 1970. It raises BadRequest.
+    """
+    return _registering(_registry.receivers, "receiver", kind)
+
+
+def _registering(registry: dict[str, Any], what: str, name: str) -> Callable[[F], F]:
+    def register(function: F) -> F:
+        if name in registry:
+            raise ValueError(f"{what} {name!r} is registered twice")
+        registry[name] = function
+        return function
+
+    return register
+
+
+def sinks() -> Mapping[str, Callable[[Parcel], Delivered]]:
+    """All registered sinks by kind."""
+    load()
+    return _registry.sinks
+
+
+def sources() -> Mapping[str, Watch]:
+    """All registered sources by name."""
+    load()
+    return _registry.sources
+
+
+def receivers() -> Mapping[str, Callable[..., Received]]:
+    """All registered receivers by kind."""
+    load()
+    return _registry.receivers
 
 
 def actions() -> Mapping[str, Action]:
@@ -243,9 +389,11 @@ def _entry_point_modules() -> list[str]:
 
 def _import_outside(module_name: str) -> None:
     """Import somebody else's module; its failure must not take ours down."""
-    before = (dict(_registry.actions), dict(_registry.signals))
+    kinds = ("actions", "signals", "sinks", "sources", "receivers")
+    before = {kind: dict(getattr(_registry, kind)) for kind in kinds}
     try:
         importlib.import_module(module_name)
     except Exception as error:  # noqa: BLE001 - any failure of foreign code is reported, never raised
-        _registry.actions, _registry.signals = before
+        for kind, known in before.items():
+            setattr(_registry, kind, known)
         _registry.failures.append(Failure(module_name, f"{type(error).__name__}: {error}"))

@@ -16,10 +16,11 @@ from llmgenie_mcp.loader.packaged import PARSED, load_packaged, write_parsed, wr
 from llmgenie_mcp.loader.schema import DIALECT, schema_for
 from llmgenie_mcp.rules import Policy
 from llmgenie_mcp.scenarios import ScenarioFile
+from llmgenie_mcp.triggers import Trigger
 from llmgenie_mcp.workflow import Workflow
 
 ROOT = Path(__file__).parent.parent
-MODELS = {"workflow": Workflow, "policy": Policy, "settings": Settings, "scenario": ScenarioFile}
+MODELS = {"workflow": Workflow, "policy": Policy, "settings": Settings, "scenario": ScenarioFile, "trigger": Trigger}
 FLOWS = sorted((ROOT / "workflows").glob("*.yaml"))
 POLICIES = sorted((ROOT / "workflows" / "policies").glob("*.yaml"))
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from llmgenie_mcp.engine import ledger, replay, runs
 from llmgenie_mcp.engine.judge import Judgement
-from llmgenie_mcp.engine.lines import entry
+from llmgenie_mcp.engine.lines import commit, entry
 from llmgenie_mcp.engine.situation import ActionContext, Situation, StoreReader, TransactionReader, World
 from llmgenie_mcp.machine import Step, effect_names
 from llmgenie_mcp.plugins import Action
@@ -56,7 +56,7 @@ class Act:
 
     def start(self) -> Document:
         """Commit that a slow action starts; returns its Run."""
-        return runs.start(self.ctx, self.offer, self.asked, self.key)
+        return runs.start(self.ctx, self.offer, self.asked, self.key, self.storage.last_seq() + 1)
 
     def do_slowly(self, run: Document, step: Step | None) -> Outcome:
         """Run outside the lock, then commit the end; the step is taken if nobody moved the instance meanwhile."""
@@ -82,6 +82,6 @@ class Act:
         seq = self.storage.last_seq() + 1  # this transaction is alone, so its line is the next
         outcome = replace(outcome, actions=self.open_actions(situation), session=session, seq=seq)
         replay.remember(self.ctx.write, key, outcome, self.asked, self.session)
-        self.ctx.write.commit(line)
+        commit(self.ctx, line, seq)
         self.committed()
         return outcome

@@ -79,11 +79,11 @@ def said(params: Mapping[str, Any]) -> Document:
 
 def answer(
     tx: Transaction, approval_id: str, granted: bool, *, person: str, channel: str, comment: str, store: Path
-) -> Document:
-    """Write a person's answer and commit it; returns the approval.
+) -> tuple[Document, Document]:
+    """Write a person's answer; returns the approval and the line of the meta-log to commit it with.
 
     Args:
-        tx: an open transaction; it is committed here.
+        tx: an open transaction.
         approval_id: such as APR-1.
         granted: yes or no.
         person, channel, comment: who answered, how, and what they added.
@@ -111,20 +111,18 @@ def answer(
     }
     approval["seal"] = seal(approval)
     written = tx.put("approvals", approval_id, approval)
-    tx.commit(
-        {
-            "type": f"approval.{approval['status']}",
-            "actor": {"kind": "human", "id": person},
-            "session": approval.get("session"),
-            "approval": approval_id,
-            "action": approval["action"],
-            "instance": approval.get("instance"),
-            "commit": approval.get("commit"),
-            "channel": channel,
-            "notes": [comment[:600]] if comment else [],
-        }
-    )
-    return written
+    line = {
+        "type": f"approval.{approval['status']}",
+        "actor": {"kind": "human", "id": person},
+        "session": approval.get("session"),
+        "approval": approval_id,
+        "action": approval["action"],
+        "instance": approval.get("instance"),
+        "commit": approval.get("commit"),
+        "channel": channel,
+        "notes": [comment[:600]] if comment else [],
+    }
+    return written, line
 
 
 def question(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,12 +16,14 @@ from llmgenie_mcp.engine.offers import workflow_actions
 from llmgenie_mcp.engine.situation import Reader, Situation, World, situation_in, vocabulary
 from llmgenie_mcp.errors import UnknownName
 from llmgenie_mcp.loader.catalog import Catalog, load_catalog
-from llmgenie_mcp.loader.settings import load_settings
+from llmgenie_mcp.loader.settings import read_settings
 from llmgenie_mcp.operations import OPERATIONS
+from llmgenie_mcp.outbox import NOTIFICATION, TRIGGER, WEBHOOK, Route, Routes
 from llmgenie_mcp.plugins import Action
 from llmgenie_mcp.policy import PolicySet
 from llmgenie_mcp.project import Project
 from llmgenie_mcp.records import Actor
+from llmgenie_mcp.triggers import event_type
 from llmgenie_mcp.workflow import Workflow
 
 
@@ -37,6 +39,7 @@ class Definitions:
         actions: everything that may be run, by name: registered ones and those that workflows bring along.
         trusted: whether a person accepted the project's own definitions.
         mark: changes when a file behind them changes.
+        routes: who waits for which events; nobody before a person accepted the definitions.
         opened: what `open_actions` found before, by mode, workflow and state.
     """
 
@@ -47,6 +50,7 @@ class Definitions:
     actions: dict[str, Action]
     trusted: bool
     mark: object
+    routes: Routes = ()
     opened: dict[tuple[str, str | None, str | None], tuple[str, ...]] = field(default_factory=dict)
 
     def action(self, name: str) -> Action:
@@ -109,10 +113,13 @@ def load(project: Project, *, own: bool = True) -> Definitions:
     """
     registered = plugins.actions()
     mark = marks.definitions(project.store)
-    settings = load_settings(project.store) if own else Settings()
-    trusted = own and trust.is_trusted(project.store)
     store = project.store if own else None
-    catalog = load_catalog(store, actions=registered, operations=OPERATIONS, vocabulary=vocabulary(), trusted=trusted)
+    read = read_settings(store)
+    settings = read.value if read else Settings()
+    trusted = own and trust.is_trusted(project.store)
+    catalog = load_catalog(
+        store, actions=registered, operations=OPERATIONS, vocabulary=vocabulary(), trusted=trusted, settings=read
+    )
     workflows = {name: entry.value for name, entry in catalog.workflows.items()}
     actions = {**registered, **workflow_actions(workflows, registered)}
     return Definitions(
@@ -123,4 +130,17 @@ def load(project: Project, *, own: bool = True) -> Definitions:
         dict(sorted(actions.items())),
         trusted,
         mark,
+        tuple(_routes(settings, catalog)) if trusted else (),
     )
+
+
+def _routes(settings: Settings, catalog: Catalog) -> Iterator[Route]:
+    for name, rule in catalog.triggers.items():
+        patterns = rule.patterns or ((source,) if (source := event_type(name, rule)) else ())
+        if rule.enabled:
+            yield Route(TRIGGER, name, patterns, rule.when, rule.max_depth, rule.per_minute)
+    for name, webhook in settings.webhooks.items():
+        yield Route(WEBHOOK, name, webhook.events, webhook.when)
+    for name, told in settings.notifications.items():
+        if told.events:
+            yield Route(NOTIFICATION, name, told.events, told.when)

@@ -6,7 +6,7 @@ Synchronous and thread-safe: faces call it from threads. `run_action`, read from
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -14,17 +14,19 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel
 
-from llmgenie_mcp import contextdata, marks, validation
-from llmgenie_mcp.engine import answers, approvals, events, judge, oversight, overview, replay, runs
+from llmgenie_mcp import contextdata, validation
+from llmgenie_mcp.engine import approvals, deliveries, events, judge, oversight, overview, receipts, replay, runs
 from llmgenie_mcp.engine.acting import Act
-from llmgenie_mcp.engine.definitions import Definitions, load
+from llmgenie_mcp.engine.definitions import Definitions
 from llmgenie_mcp.engine.guard import Guard
 from llmgenie_mcp.engine.open_guard import guard_of
+from llmgenie_mcp.engine.questions import AGENT, Questions
 from llmgenie_mcp.engine.situation import ActionContext, Situation, StoreReader, TransactionReader, World, own_triggers
+from llmgenie_mcp.engine.telemetry import observed
 from llmgenie_mcp.engine.watcher import Callback, Watcher
 from llmgenie_mcp.errors import UnknownName
-from llmgenie_mcp.loader.catalog import Catalog
 from llmgenie_mcp.operations import OPERATIONS
+from llmgenie_mcp.outbox import Cause
 from llmgenie_mcp.plugins import Action
 from llmgenie_mcp.policy import Decision
 from llmgenie_mcp.project import Project, resolve
@@ -32,10 +34,9 @@ from llmgenie_mcp.records import Actor, Document, Outcome
 from llmgenie_mcp.storage import Storage, open_storage
 
 Progress = Callable[[float, float | None, str], None]
-AGENT = Actor()
 
 
-class Engine:
+class Engine(Questions):
     """A project's workflow, policies and memory.
 
     Use `Engine.open(folder)` as a context manager. Answers are JSON-compatible data; a refusal is an `Outcome` or a
@@ -47,10 +48,7 @@ class Engine:
     """
 
     def __init__(self, project: Project, storage: Storage) -> None:
-        self.project = project
-        self.storage = storage
-        self._definitions: Definitions | None = None
-        self._lock = threading.Lock()
+        super().__init__(project, storage)
         self._watcher = Watcher(storage)
 
     @classmethod
@@ -99,89 +97,17 @@ class Engine:
     ) -> None:
         self.close()
 
-    # -- what is defined ---------------------------------------------------------------------------------------------
-
-    @property
-    def definitions(self) -> Definitions:
-        """What is in force now; loaded again when a file behind it changed."""
-        with self._lock:
-            known = self._definitions
-            if known is None or known.mark != marks.definitions(self.project.store):
-                self._definitions = known = load(self.project)
-            return known
-
-    @property
-    def catalog(self) -> Catalog:
-        """Workflows and policies with their origin."""
-        return self.definitions.catalog
-
-    def policy(self, name: str) -> Document:
-        """A policy with its rules and origin. Raises UnknownName."""
-        return overview.policy(self.definitions, name)
-
-    def policies(self) -> list[Document]:
-        """Name, level, origin and description of every policy."""
-        return overview.policies(self.definitions)
-
-    def enforcement_status(self) -> Document:
-        """Which policies are in force, and what keeps enforcement from being complete."""
-        return answers.enforcement(self.definitions, self._warnings(), self.project.store)
-
-    def action_schema(self, name: str) -> Document:
-        """JSON Schema of an action's parameters. Raises UnknownName."""
-        return self.definitions.action(name).params.model_json_schema()
-
-    # -- what is -----------------------------------------------------------------------------------------------------
-
-    def available_actions(
-        self,
-        context: str | None = None,
-        session: str | None = None,
-        include_blocked: bool = False,
-        query: str | None = None,
-        limit: int = 50,
-    ) -> Document:
-        """What may be done.
-
-        Args:
-            context: a mode, a workflow, `workflow/state` or an instance id; None for where the caller is now.
-            session: the caller's session id.
-            include_blocked: also list what may not be done, with the reasons.
-            query: words to search names and descriptions for; the best come first, with their schema.
-            limit: at most this many.
-
-        Raises:
-            UnknownName: no such context or session.
-        """
-        situation = self._now(session)
-        label = overview.place(situation, context)
-        return overview.available(self.definitions, situation, label, include_blocked, query, limit)
-
-    def workflow_state(self, session: str | None = None) -> Document:
-        """Where things stand: project, mode, session, open instances with their next triggers, pending approvals.
-
-        Raises:
-            UnknownName: no such session.
-        """
-        situation = self._now(session)
-        return overview.state(self.definitions, situation, self._warnings())
-
-    def context_data(self, key: str, query: str | None = None, limit: int = 50, cursor: str | None = None) -> Document:
-        """Documents by key; see `contextdata.read`."""
-        self.storage.refresh()
-        return contextdata.read(self.storage, key, query, limit, cursor)
-
-    def complete_key(self, prefix: str) -> list[str]:
-        """Context keys that start with `prefix`, at most 100."""
-        self.storage.refresh()
-        return contextdata.complete(self.storage, prefix)
-
     def subscribe(self, callback: Callback) -> Callable[[], None]:
         """Call `callback(line)` from another thread after every commit, by whichever process; returns what ends it."""
         return self._watcher.subscribe(callback)
 
+    def wake(self) -> None:
+        """Tell subscribers now of what this process has committed past the Engine's own methods."""
+        self._watcher.wake()
+
     # -- what is done ------------------------------------------------------------------------------------------------
 
+    @observed
     def run_action(
         self,
         action: str,
@@ -192,6 +118,7 @@ class Engine:
         idempotency_key: str | None = None,
         progress: Progress | None = None,
         cancel: threading.Event | None = None,
+        cause: Cause | None = None,
     ) -> Outcome:
         """Run an action, if workflow and policies allow it.
 
@@ -203,6 +130,7 @@ class Engine:
             idempotency_key: repeating a request with the same key returns the first answer instead of acting again.
             progress: called as progress(done, total, message) by slow actions, from any thread.
             cancel: set it to stop a slow action.
+            cause: why the engine acts by itself.
 
         Raises:
             UnknownName, BadParams, DefinitionError, StorageError. A refusal is an Outcome.
@@ -212,7 +140,7 @@ class Engine:
         asked, args = validation.check(offer, params, idempotency_key)
         world = World()
         ctx = ActionContext(self._look_outside(definitions, offer, args, session, actor, world), report=progress)
-        ctx.cancel = cancel or ctx.cancel
+        ctx.cancel, ctx.routes, ctx.cause = cancel or ctx.cancel, definitions.routes, cause
         if not offer.changes:
             return self._read(definitions, offer, args, ctx)
         act = Act(
@@ -241,6 +169,7 @@ class Engine:
             run = act.start()
         return act.do_slowly(run, judgement.step)
 
+    @observed
     def update_context(
         self,
         key: str,
@@ -260,17 +189,29 @@ class Engine:
             params["expected_version"] = expected_version
         return self.run_action(action, params, session=session, actor=actor)
 
+    @observed
     def trigger_event(
-        self, event: str, params: Mapping[str, Any] | None = None, *, session: str | None = None, actor: Actor = AGENT
+        self,
+        event: str,
+        params: Mapping[str, Any] | None = None,
+        *,
+        session: str | None = None,
+        actor: Actor = AGENT,
+        cause: Cause | None = None,
+        receipt: tuple[str, ...] = (),
     ) -> Document:
-        """Record an event and move the open instances whose state waits for it.
+        """Record an event, move the open instances whose state waits for it, and note what rules and webhooks it leads to.
 
         Args:
             event: dotted name, such as `ci.finished`.
             params: the event's data; `instance` or `branch` in it narrow what is moved.
+            session, actor: as for `run_action`.
+            cause: why the engine acts by itself.
+            receipt: what tells this event from any other; when one of them was seen before, nothing is done.
 
         Returns:
-            {"event", "moved": [{instance, workflow, from, to}], "refused": [{instance, reasons}], "seq"}
+            {"event", "moved": [{instance, workflow, from, to}], "refused": [{instance, reasons}], "seq", "deliveries": [id],
+            "stopped": [{rule, bound, message}]}; {"duplicate": True} for one seen before.
 
         Raises:
             BadParams: the name or the data is not usable.
@@ -281,11 +222,16 @@ class Engine:
         before = definitions.situation(self.project, StoreReader(self.storage), session, actor, world)
         list(events.judged(definitions, before, name, data))  # reads what is outside the store before the lock is taken
         with self.storage.begin() as tx:
+            if receipts.seen(tx, receipt):
+                return {"duplicate": True}
+            receipts.remember(tx, receipt)
             situation = definitions.situation(self.project, TransactionReader(tx), session, actor, world)
-            answer = events.receive(definitions, ActionContext(situation, tx), name, data)
+            ctx = ActionContext(situation, tx, routes=definitions.routes, cause=cause)
+            answer = events.receive(definitions, ctx, name, data, self.storage.last_seq() + 1)
         self._watcher.wake()
         return answer
 
+    @observed
     def enforce(
         self,
         policy: str | None,
@@ -313,13 +259,14 @@ class Engine:
             return oversight.decision_on(self.guard(), command, actor=actor, session=session, only=policy)
         return overview.decide(definitions, situation, policy, action, params)
 
+    @observed
     def decide_approval(
         self,
         approval_id: str,
         granted: bool,
         *,
         person: str,
-        channel: Literal["elicitation", "terminal"],
+        channel: Literal["elicitation", "terminal", "rest"],
         comment: str = "",
     ) -> Outcome:
         """Record a person's answer; when it was about a workflow's own trigger, take that step in the person's name.
@@ -338,9 +285,9 @@ class Engine:
         """
         own = own_triggers(self.definitions.workflows)
         with self.storage.begin() as tx:
-            approval = approvals.answer(
-                tx, approval_id, granted, person=person, channel=channel, comment=comment, store=self.project.store
-            )
+            told = {"person": person, "channel": channel, "comment": comment}
+            approval, line = approvals.answer(tx, approval_id, granted, **told, store=self.project.store)
+            deliveries.commit(tx, line, self.definitions.routes, self.project, self.storage.last_seq() + 1)
         self._watcher.wake()
         shown = {k: approval.get(k) for k in ("id", "status", "action", "instance", "decided_by", "reply")}
         offer = self.definitions.actions.get(approval["action"])
@@ -352,20 +299,29 @@ class Engine:
         )
         return replace(outcome, result={**outcome.result, "approval": shown})
 
+    def replay_deliveries(self, ids: Sequence[str] | None = None, *, actor: Actor = AGENT) -> list[str]:
+        """Have deliveries that were given up tried again, from the first attempt; None: all of them. Returns their ids.
+
+        Raises:
+            UnknownName: no such item of the outbox.
+        """
+        done = deliveries.replay(self.storage, ids, actor)
+        self._watcher.wake()
+        return done
+
+    def drop_deliveries(self, ids: Sequence[str], *, actor: Actor = AGENT) -> list[str]:
+        """Take items off the outbox without delivering them; the log keeps what they were. Returns their ids.
+
+        Raises:
+            UnknownName: no such item of the outbox.
+        """
+        return deliveries.drop(self.storage, ids, actor)
+
     def guard(self) -> Guard:
         """What decides about operations past llmgenie's own actions, by the definitions as they are now."""
         return guard_of(self.project, self.storage, lambda: self.definitions, self._watcher.wake)
 
-    def open_actions(self, session: str | None = None) -> tuple[str, ...]:
-        """Names of the actions that the present states open; guards and policies are looked at when one is run."""
-        return self.definitions.open_actions(self._now(session))
-
     # -- how -----------------------------------------------------------------------------------------------------------
-
-    def _now(self, session: str | None, actor: Actor = AGENT) -> Situation:
-        """The situation as of what was committed last."""
-        self.storage.refresh()
-        return self.definitions.situation(self.project, StoreReader(self.storage), session, actor, World())
 
     def _look_outside(
         self, definitions: Definitions, offer: Action, args: BaseModel, session: str | None, actor: Actor, world: World
@@ -385,9 +341,6 @@ class Engine:
         if not judgement.allowed:
             return Outcome("denied", offer.name, reasons=judgement.refusals, actions=opened, session=session)
         return Outcome("ok", offer.name, offer.run(ctx, args), actions=opened, session=session)
-
-    def _warnings(self) -> list[str]:
-        return [*getattr(self.storage, "warnings", [])]
 
 
 __all__ = ["AGENT", "Actor", "Decision", "Engine", "Outcome", "judge"]

@@ -8,14 +8,14 @@ from llmgenie_mcp import plugins
 from llmgenie_mcp.engine import ledger
 from llmgenie_mcp.engine.definitions import Definitions
 from llmgenie_mcp.engine.judge import refusal_of, try_step
-from llmgenie_mcp.engine.lines import entry, event
+from llmgenie_mcp.engine.lines import commit, entry, event
 from llmgenie_mcp.engine.situation import ENGINE_WORKFLOWS, ActionContext, Situation, request_of
 from llmgenie_mcp.machine import Step
 from llmgenie_mcp.plugins import Move
 from llmgenie_mcp.records import Document, Refusal
 
 
-def receive(definitions: Definitions, ctx: ActionContext, name: str, data: Document) -> Document:
+def receive(definitions: Definitions, ctx: ActionContext, name: str, data: Document, seq: int) -> Document:
     """Record an event and take the steps that wait for it, as one transaction.
 
     Args:
@@ -23,6 +23,7 @@ def receive(definitions: Definitions, ctx: ActionContext, name: str, data: Docum
         ctx: with an open transaction; it is committed here.
         name: the event's type.
         data: its data; `instance` or `branch` in it narrow which instances are moved.
+        seq: the number that the line will have.
     """
     situation, subject = ctx.situation, data.get("instance")
     made = event(situation, name, subject if isinstance(subject, str) else None, data)
@@ -34,8 +35,9 @@ def receive(definitions: Definitions, ctx: ActionContext, name: str, data: Docum
         else:
             refused.append({"instance": instance["id"], "reasons": [refusal.to_dict() for refusal in result]})
     line = entry("event.received", name, ctx, data, moved=moved, refused=refused)
-    seq = ctx.write.commit(line)
-    return {"event": {"id": made.id, "type": name}, "moved": moved, "refused": refused, "seq": seq}
+    commit(ctx, line, seq)
+    led: Document = {key: line[key] for key in ("deliveries", "stopped") if key in line}
+    return {"event": {"id": made.id, "type": name}, "moved": moved, "refused": refused, "seq": seq, **led}
 
 
 def judged(

@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from llmgenie_mcp import redact
-from llmgenie_mcp.engine.lines import entry
+from llmgenie_mcp.engine.lines import commit, entry
 from llmgenie_mcp.engine.resources import resource_of
 from llmgenie_mcp.engine.situation import ActionContext, Situation, StoreReader, World, request_of, situation_in
 from llmgenie_mcp.engine.spreading import spread
 from llmgenie_mcp.errors import StorageError
 from llmgenie_mcp.operations import READING, Operation
+from llmgenie_mcp.outbox import Routes
 from llmgenie_mcp.outcome import Actor, Document
 from llmgenie_mcp.policy import Decision, Reason
 from llmgenie_mcp.project import Project, git_top
@@ -100,6 +101,7 @@ class Guard:
         broken: why the project's own definitions cannot be read; then the packaged policies are in force.
         closed: whether what is broken may hold a critical policy: nothing that changes anything passes then.
         committed: called after every line written to the meta-log.
+        routes: who waits for which events.
     """
 
     project: Project
@@ -112,6 +114,7 @@ class Guard:
     broken: str = ""
     closed: bool = False
     committed: Callable[[], None] = _nothing
+    routes: Routes = ()
 
     def judge(
         self,
@@ -172,7 +175,7 @@ class Guard:
         first = told[0]
         try:
             with self.storage.begin() as tx:
-                ctx = ActionContext(ruling.situation, tx)
+                ctx = ActionContext(ruling.situation, tx, routes=self.routes)
                 line = entry(
                     kind,
                     first.operation.name,
@@ -185,7 +188,7 @@ class Guard:
                     reasons=[_line_of(reason) for reason in ruling.reasons],
                     audit=[_line_of(reason) for reason in ruling.audit],
                 )
-                tx.commit(line)
+                commit(ctx, line, self.storage.last_seq() + 1)
         except StorageError as error:
             return error.message
         self.committed()

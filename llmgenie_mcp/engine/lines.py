@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from llmgenie_mcp import redact
+from llmgenie_mcp import outbox, redact
 from llmgenie_mcp.engine.situation import ActionContext, Situation
 from llmgenie_mcp.outcome import Document, Event, now
 
@@ -31,6 +31,21 @@ def entry(kind: str, name: str, ctx: ActionContext, params: Document, **more: An
         **{name: _kept(value) for name, value in more.items()},
     }
     return {k: v for k, v in line.items() if v not in (None, [], {})}
+
+
+def commit(ctx: ActionContext, line: Document, seq: int) -> int:
+    """Commit a line together with what it leads to (`outbox`); returns its number.
+
+    Args:
+        ctx: with an open transaction.
+        line: as `entry` made it.
+        seq: the number it will have; nobody else writes while the transaction is open.
+    """
+    source = f"llmgenie/{ctx.situation.project.name}"
+    outbox.fill(ctx.write, line, ctx.routes, source=source, seq=seq, cause=ctx.cause, deliveries=ctx.deliveries)
+    if ctx.cause is not None and ctx.cause.item is not None and line["type"] not in outbox.BEGINNINGS:
+        outbox.settle(ctx.write, ctx.cause, ended=line["type"] in ("action.denied", "action.failed"))
+    return ctx.write.commit(line)
 
 
 def _kept(value: Any) -> Any:

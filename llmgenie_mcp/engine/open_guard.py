@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,6 +42,7 @@ def open_guard(project: Project, *, read_only: bool = False) -> Iterator[Guard]:
             known.trusted,
             broken=known.broken,
             closed=known.closed,
+            routes=known.routes,
         )
     finally:
         storage.close()
@@ -69,6 +71,7 @@ def guard_of(
         broken,
         closed,
         committed,
+        found.routes,
     )
 
 
@@ -96,7 +99,8 @@ def _compile(project: Project) -> Compiled:
     mark = compiled.mark_of(project.store)
     found, broken, closed = _in_force(project, lambda: load(project))
     policies = compiled.compile_policies(found.policies)
-    kept = Compiled(policies, found.workflows["modes"].initial, found.trusted, broken, closed)
+    waiting = tuple(map(asdict, found.routes))
+    kept = Compiled(policies, found.workflows["modes"].initial, found.trusted, broken, closed, waiting)
     compiled.write(project.store, kept, mark)
     return kept
 

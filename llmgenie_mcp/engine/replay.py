@@ -8,6 +8,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from llmgenie_mcp.engine import ring
 from llmgenie_mcp.errors import BadParams
 from llmgenie_mcp.records import Document, Outcome, Refusal, now
 from llmgenie_mcp.storage import Transaction
@@ -23,15 +24,8 @@ def remember(
     """Keep the answer for a repeated request with the same key."""
     if key is None:
         return
-    slot = tx.get(TABLE, key)
-    if slot is None:
-        number = int(tx.next_id(TABLE).rpartition("-")[2])
-        ring = f"{TABLE}/{number % KEPT}"
-        if old := tx.get("idempotency_ring", ring):
-            tx.delete(TABLE, old["key"])
-        tx.put("idempotency_ring", ring, {"key": key})
     kept = {"action": outcome.action, "digest": digest(outcome.action, params), "session": session, "at": now()}
-    tx.put(TABLE, key, {**kept, "outcome": outcome.to_dict()})
+    ring.keep(tx, TABLE, key, {**kept, "outcome": outcome.to_dict()}, KEPT)
 
 
 def recall(

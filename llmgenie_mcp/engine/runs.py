@@ -11,7 +11,7 @@ from typing import Any
 
 from llmgenie_mcp.engine import ledger, replay
 from llmgenie_mcp.engine.judge import state_of
-from llmgenie_mcp.engine.lines import entry
+from llmgenie_mcp.engine.lines import commit, entry
 from llmgenie_mcp.engine.situation import ActionContext
 from llmgenie_mcp.errors import ActionError, LlmgenieError
 from llmgenie_mcp.expressions import UNKNOWN
@@ -32,8 +32,8 @@ INTERRUPTED = {
 }
 
 
-def start(ctx: ActionContext, offer: Action, asked: Document, key: str | None) -> Document:
-    """Commit that a slow action starts; returns its Run document."""
+def start(ctx: ActionContext, offer: Action, asked: Document, key: str | None, seq: int) -> Document:
+    """Commit that a slow action starts, as line `seq`; returns its Run document."""
     tx, situation = ctx.write, ctx.situation
     head = situation.fact("git.head") if situation.fact("git.clean") is True else None
     run = Run(
@@ -47,7 +47,7 @@ def start(ctx: ActionContext, offer: Action, asked: Document, key: str | None) -
     )
     document = tx.put("runs", run.id, {**run.model_dump(), "idempotency_key": key, **ctx.run})
     replay.remember(tx, key, Outcome("running", offer.name, {"run": run.id}), asked, run.session)
-    tx.commit(entry("action.started", offer.name, ctx, asked, run=run.id, idempotency_key=key))
+    commit(ctx, entry("action.started", offer.name, ctx, asked, run=run.id, idempotency_key=key), seq)
     return document
 
 

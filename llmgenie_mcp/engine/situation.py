@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from llmgenie_mcp import plugins, redact
 from llmgenie_mcp.errors import UnknownName
 from llmgenie_mcp.expressions import UNKNOWN, Vocabulary
+from llmgenie_mcp.outbox import Cause, Delivery, Routes
 from llmgenie_mcp.outcome import Actor, Document, Event
 from llmgenie_mcp.plugins import Move
 from llmgenie_mcp.policy import PolicyRequest, PolicySet
@@ -301,7 +302,10 @@ class ActionContext:
         situation: who asks what, and the facts.
         tx: the open transaction; None while a slow action runs outside the lock.
         events: events to be committed with the action's end; use `emit`.
+        deliveries: what is to be delivered once the action's end is committed; use `deliver`.
         run: fields for the action's Run record (slow actions only).
+        routes: who waits for which events.
+        cause: why the engine acts by itself; None when somebody asked.
         cancel: set when the caller gave up; a slow action stops what it started.
     """
 
@@ -309,9 +313,12 @@ class ActionContext:
     tx: Transaction | None = None
     events: list[Event] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    deliveries: list[Delivery] = field(default_factory=list)
     run: Document = field(default_factory=dict)
     cancel: threading.Event = field(default_factory=threading.Event)
     report: Callable[[float, float | None, str], None] | None = None
+    routes: Routes = ()
+    cause: Cause | None = None
 
     @property
     def write(self) -> Transaction:
@@ -319,6 +326,10 @@ class ActionContext:
         if self.tx is None:
             raise RuntimeError("a slow action has no transaction while it runs")
         return self.tx
+
+    def deliver(self, kind: str, name: str, payload: Document, *, lane: str = "") -> None:
+        """Have a sink deliver something after the action's end: `kind` and `name` say where, see `outbox.Delivery`."""
+        self.deliveries.append(Delivery(kind, name, payload, lane))
 
     def progress(self, done: float, total: float | None, message: str) -> None:
         """Tell the caller how far it is; may be called from any thread."""

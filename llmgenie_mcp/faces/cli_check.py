@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from llmgenie_mcp.project import Project
 
 Problem = dict[str, Any]
-SETTINGS_KEYS = frozenset({"commands", "approvals", "durability", "lock_timeout", "log_output"})
+TRIGGER_KEYS = frozenset({"run", "schedule", "files"})
 POLICY_KEYS = frozenset({"rules", "applies_to", "level"})
 
 
@@ -43,51 +43,38 @@ def problem_lines(problems: Iterable[Problem]) -> list[str]:
 
 
 def of_project(project: Project) -> list[Problem]:
-    """Every problem of the settings, workflows and policies in force."""
+    """Every problem of the settings, workflows, policies and trigger rules in force."""
     from llmgenie_mcp import trust
-    from llmgenie_mcp.loader.settings import load_settings
 
-    problems = []
-    try:
-        load_settings(project.store)
-    except DefinitionError as error:
-        problems += _listed(error)
-    return problems + _of_catalog(project.store, trusted=trust.is_trusted(project.store))
+    return _of_catalog(project.store, trusted=trust.is_trusted(project.store))
 
 
 def of_files(files: Sequence[str]) -> list[Problem]:
     """Every problem of these files, as they would be over the packaged definitions."""
     from tempfile import TemporaryDirectory
 
-    from llmgenie_mcp.config import Settings
-    from llmgenie_mcp.loader import load_yaml
+    from llmgenie_mcp.config import FILE_NAME
 
-    problems: list[Problem] = []
     with TemporaryDirectory(prefix="llmgenie-check-") as folder:
         store = Path(folder) / ".llmgenie"
         named: dict[str, str] = {}
         for given in files:
             path = Path(given)
             part = _part(path)
-            if part is None:
-                try:
-                    load_yaml(path, Settings)
-                except DefinitionError as error:
-                    problems += _listed(error)
-                continue
-            label = f"{store.name}/{part}/{path.name}"
+            place = store / part / path.name if part else store / FILE_NAME
+            label = f"{store.name}/{part}/{path.name}" if part else str(place)
             if label in named:
                 raise BadParams(f"{given} and {named[label]} have the same name.", "Check them one after the other.")
             named[label] = given
-            (store / part).mkdir(parents=True, exist_ok=True)
-            (store / part / path.name).write_bytes(path.read_bytes())
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_bytes(path.read_bytes())
         found = _of_catalog(store, trusted=True)
-    return problems + [{**problem, "file": named.get(problem["file"], problem["file"])} for problem in found]
+    return [{**problem, "file": named.get(problem["file"], problem["file"])} for problem in found]
 
 
 def _part(path: Path) -> str | None:
     """The folder in which a definition has its place; None for settings. Raises UsageError: it cannot be read."""
-    from llmgenie_mcp.config import FILE_NAME
+    from llmgenie_mcp.config import FILE_NAME, Settings
     from llmgenie_mcp.loader import yamltext
     from llmgenie_mcp.loader.yamlfault import Fault
     from llmgenie_mcp.marks import SUFFIXES
@@ -109,20 +96,30 @@ def _part(path: Path) -> str | None:
     keys = set(content) if isinstance(content, dict) else set()
     if keys & POLICY_KEYS or (path.parent.name == "policies" and "states" not in keys):
         return "policies"
-    return None if keys & SETTINGS_KEYS and "states" not in keys else "workflows"
+    if "states" not in keys and (keys & TRIGGER_KEYS or path.parent.name == "triggers"):
+        return "triggers"
+    return None if keys & set(Settings.model_fields) and "states" not in keys else "workflows"
 
 
 def _of_catalog(store: Path, *, trusted: bool) -> list[Problem]:
     from llmgenie_mcp import plugins
     from llmgenie_mcp.engine.situation import vocabulary
     from llmgenie_mcp.loader.catalog import load_catalog
+    from llmgenie_mcp.loader.settings import read_settings
     from llmgenie_mcp.operations import OPERATIONS
 
+    problems, settings, actions = [], None, plugins.actions()
     try:
-        load_catalog(store, actions=plugins.actions(), operations=OPERATIONS, vocabulary=vocabulary(), trusted=trusted)
+        settings = read_settings(store)
     except DefinitionError as error:
-        return _listed(error)
-    return []
+        problems += _listed(error)
+    try:
+        load_catalog(
+            store, actions=actions, operations=OPERATIONS, vocabulary=vocabulary(), trusted=trusted, settings=settings
+        )
+    except DefinitionError as error:
+        problems += _listed(error)
+    return problems
 
 
 def _listed(error: DefinitionError) -> list[Problem]:

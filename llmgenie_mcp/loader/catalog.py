@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Generic, Literal, TypeAlias, TypeVar
 
+from llmgenie_mcp.config import Settings
 from llmgenie_mcp.errors import DefinitionError
 from llmgenie_mcp.expressions import Problem, Vocabulary
 from llmgenie_mcp.loader import Loaded, Located, definition_error, load_yaml
 from llmgenie_mcp.loader.packaged import definition_files, load_packaged, packaged
 from llmgenie_mcp.loader.schema import nearest
 from llmgenie_mcp.loader.structure import check_workflow, matches
+from llmgenie_mcp.loader.triggers import check_settings, check_trigger
 from llmgenie_mcp.rules import Policy, check_policy
+from llmgenie_mcp.triggers import Trigger, TriggerRule
 from llmgenie_mcp.workflow import Workflow
 
-D = TypeVar("D", Workflow, Policy)
+D = TypeVar("D", Workflow, Policy, Trigger)
 Origin: TypeAlias = Literal["packaged", "project"]
 Load: TypeAlias = Callable[[Path | Traversable, str, type[Any]], Loaded[Any]]
 BESIDE = ".project"
@@ -54,11 +57,13 @@ class Catalog:
         policies: by name; all of them have a say. A project's own replaces the packaged one of that name only when
             trusted; until then it applies beside it as `name.project`, and what one of the two denies is denied.
         notes: what people should know about it, one sentence each.
+        triggers: the project's trigger rules by name, from files of their own and from its settings.
     """
 
     workflows: Mapping[str, Entry[Workflow]]
     policies: Mapping[str, Entry[Policy]]
     notes: tuple[str, ...] = ()
+    triggers: Mapping[str, TriggerRule] = field(default_factory=dict)
 
     def effective_policies(self) -> tuple[Policy, ...]:
         """Every policy that has a say, each with a name of its own."""
@@ -72,6 +77,7 @@ def load_catalog(
     operations: Collection[str],
     vocabulary: Vocabulary,
     trusted: bool,
+    settings: Loaded[Settings] | None = None,
 ) -> Catalog:
     """Load and check the packaged definitions and those of a project.
 
@@ -82,6 +88,7 @@ def load_catalog(
         vocabulary: the facts that guards, rules and messages may name.
         trusted: whether a person accepted the project's definitions; until then its policies only add to packaged ones,
             and what needs a person in a packaged workflow does so in the project's own of that name.
+        settings: the project's, when it has a file of them: its trigger rules are checked here too.
 
     Raises:
         DefinitionError: anything is wrong anywhere; all problems of all files at once.
@@ -91,6 +98,7 @@ def load_catalog(
     rules = reading.folder(packaged("workflows/policies"), "workflows/policies", Policy, load_packaged)
     own = reading.own(store, "workflows", Workflow)
     own_rules = reading.own(store, "policies", Policy)
+    triggers = reading.own(store, "triggers", Trigger)
     if not trusted:
         own = {name: _with_people(shipped.get(name), loaded) for name, loaded in own.items()}
         own_rules = {loaded.value.name: loaded for loaded in map(partial(_beside, rules), own_rules.values())}
@@ -112,10 +120,19 @@ def load_catalog(
         reading.problems += rule.located(check_policy(rule.value, vocabulary))
         if complete:
             reading.problems += rule.located(_policy_names(rule.value, known, {*known, *operations}, modes))
+    for trigger in triggers.values() if complete else ():
+        reading.problems += trigger.located(check_trigger(trigger.value, vocabulary, known))
+    if settings is not None:
+        names = known if complete else None
+        reading.problems += settings.located(check_settings(settings.value, vocabulary, names, triggers))
     if reading.problems:
         raise definition_error(reading.problems, reading.unlisted)
+    rules_on_events = {
+        **(settings.value.triggers if settings else {}),
+        **{name: loaded.value for name, loaded in triggers.items()},
+    }
     notes = (*_notes("workflow", shipped, own), *_notes("policy", rules, own_rules))
-    return Catalog(_entries(workflows, own), _entries(policies, own_rules), notes)
+    return Catalog(_entries(workflows, own), _entries(policies, own_rules), notes, MappingProxyType(rules_on_events))
 
 
 class _Reading:

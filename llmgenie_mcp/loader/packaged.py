@@ -66,9 +66,10 @@ def write_schemas(folder: Path) -> list[Path]:
     from llmgenie_mcp.config import Settings
     from llmgenie_mcp.rules import Policy
     from llmgenie_mcp.scenarios import ScenarioFile
+    from llmgenie_mcp.triggers import Trigger
     from llmgenie_mcp.workflow import Workflow
 
-    models: tuple[type[BaseModel], ...] = (Workflow, Policy, Settings, ScenarioFile)
+    models: tuple[type[BaseModel], ...] = (Workflow, Policy, Settings, ScenarioFile, Trigger)
     folder.mkdir(parents=True, exist_ok=True)
     made = {folder / f"{kind_of(model)}.schema.json": schema_for(model) for model in models}
     return [path for path, schema in made.items() if _write(path, json.dumps(schema, indent=2, ensure_ascii=False))]

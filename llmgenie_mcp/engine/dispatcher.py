@@ -1,0 +1,317 @@
+"""The one who delivers: takes items off the outbox, hands them to sinks, runs what trigger rules name, and keeps the sources.
+
+Items of one destination go one after the other, those of different destinations beside each other. One process a project
+delivers, the one that holds a lock; when it ends, however it ends, another that runs for the project takes over. Nothing
+is kept here that is not in the store: an item leaves the outbox in the transaction that says what came of it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from llmgenie_mcp import plugins
+from llmgenie_mcp.engine import deliveries
+from llmgenie_mcp.engine.triggering import run_step
+from llmgenie_mcp.errors import DefinitionError, LlmgenieError, StorageError
+from llmgenie_mcp.outbox import TABLE, TRIGGER, Cause
+from llmgenie_mcp.outcome import Actor, Document
+from llmgenie_mcp.plugins import Delivered, NotDelivered, Parcel
+
+if TYPE_CHECKING:
+    from llmgenie_mcp.engine.engine import Engine
+
+TAKE_OVER = 1.0
+"""Seconds between looks whether the process that delivers has ended."""
+WORKERS = 16
+"""So many destinations are served at the same time."""
+IN_A_ROW = 50
+"""So many items of one destination go before another's turn."""
+NOT_NOW = 5.0
+"""Seconds until a look whether definitions can be read, and are accepted, again."""
+GRACE = 5.0
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class _Lane:
+    """The items of one destination, in order."""
+
+    ids: deque[str] = field(default_factory=deque)
+    due: float = 0.0
+    busy: bool = False
+
+
+class Dispatcher:
+    """Delivers for one project until it is stopped.
+
+    Args:
+        engine: the project's; stays its giver's to close.
+        sources: whether to run what raises events by itself (schedules, files) as well.
+    """
+
+    def __init__(self, engine: Engine, *, sources: bool = True) -> None:
+        self._engine = engine
+        self._with_sources = sources
+        self.delivering = threading.Event()
+        """Set while this process is the one that delivers."""
+        self._idle = threading.Event()
+        self._wake = threading.Event()
+        self._stopped = threading.Event()
+        self._cancel = threading.Event()
+        self._mutex = threading.Lock()
+        self._lanes: dict[str, _Lane] = {}
+        self._known: set[str] = set()
+        self._seen = 0
+        self._thread = threading.Thread(target=self._run, name="llmgenie-outbox", daemon=True)
+
+    def start(self) -> None:
+        """Begin, in threads of its own."""
+        self._thread.start()
+
+    def stop(self, grace: float = GRACE) -> None:
+        """End. What is under way may end by itself for `grace` seconds, then it is broken off and stays in the outbox."""
+        self._stopped.set()
+        self._wake.set()
+        if self._thread.ident is None:
+            return
+        self._thread.join(timeout=grace)
+        if self._thread.is_alive():
+            self._cancel.set()
+            self._thread.join(timeout=GRACE)
+
+    def drain(self, timeout: float) -> bool:
+        """Deliver what is due now, then stop; False when another process is the one that delivers.
+
+        Args:
+            timeout: seconds; what is not done by then stays in the outbox.
+        """
+        self.start()
+        ended = self._idle.wait(timeout)
+        was = self.delivering.is_set()
+        self.stop(0 if not ended else GRACE)
+        return was
+
+    # -- who delivers ------------------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        while not self._stopped.is_set():
+            try:
+                with self._turn() as mine:
+                    if mine:
+                        self._deliver()
+                        return
+            except (OSError, StorageError) as error:
+                log.warning("nothing can be delivered now: %s", error)
+            self._idle.set()
+            self._stopped.wait(TAKE_OVER)
+
+    @contextlib.contextmanager
+    def _turn(self) -> Iterator[bool]:
+        """Whether this process is the one that delivers; the lock goes with the process, however it ends."""
+        if self._engine.storage.location == "memory:":
+            yield True
+            return
+        folder = self._engine.project.store / "run"
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / "outbox.lock").open("a", encoding="utf-8") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                yield False
+                return
+            yield True
+
+    def _deliver(self) -> None:
+        unsubscribe = self._engine.subscribe(self._note)
+        threads = [
+            threading.Thread(target=self._watch, args=(name, watch), name=f"llmgenie-{name}", daemon=True)
+            for name, watch in (plugins.sources().items() if self._with_sources else ())
+        ]
+        try:
+            self._scan()
+            self.delivering.set()
+            for thread in threads:
+                thread.start()
+            with ThreadPoolExecutor(WORKERS, "llmgenie-delivery") as pool:
+                while not self._stopped.is_set():
+                    self._wake.wait(self._hand_out(pool))
+                    self._wake.clear()
+        finally:
+            unsubscribe()
+            for thread in threads:
+                if thread.ident is not None:
+                    thread.join(timeout=GRACE)
+            self.delivering.clear()
+
+    def _watch(self, name: str, watch: plugins.Watch) -> None:
+        while not self._stopped.is_set():
+            try:
+                watch(self._engine, self._stopped)
+                return
+            except Exception:
+                log.exception("the source %s broke off; it is started again", name)
+                self._stopped.wait(NOT_NOW)
+
+    # -- what is to be delivered -------------------------------------------------------------------------------------
+
+    def _scan(self) -> None:
+        """Take in everything that is pending."""
+        self._seen = self._engine.storage.refresh()
+        for item in self._engine.storage.query(TABLE, {"status": "pending"}).items:
+            self._take(item)
+
+    def _note(self, line: Document) -> None:
+        """A line of the log was written: by this process or another."""
+        for table, _, item in line.get("changes", ()):
+            if table == TABLE and item is not None and item["status"] == "pending":
+                self._take(item)
+        self._seen = max(self._seen, line["seq"])
+        self._wake.set()
+
+    def _take(self, item: Document) -> None:
+        with self._mutex:
+            if item["id"] not in self._known:
+                self._known.add(item["id"])
+                self._lanes.setdefault(item["destination"], _Lane()).ids.append(item["id"])
+                self._idle.clear()
+
+    def _hand_out(self, pool: ThreadPoolExecutor) -> float | None:
+        """Give every lane that is due to a worker; returns the seconds until the next one is, None when none waits."""
+        with self._mutex:
+            now = time.monotonic()
+            waiting = []
+            for name, lane in list(self._lanes.items()):
+                if lane.busy:
+                    continue
+                if not lane.ids:
+                    del self._lanes[name]
+                elif lane.due <= now:
+                    lane.busy = True
+                    pool.submit(self._work, lane)
+                else:
+                    waiting.append(lane.due - now)
+            busy = any(lane.busy for lane in self._lanes.values())
+            if not busy and self._seen >= self._engine.storage.last_seq():
+                self._idle.set()
+        return min(waiting) if waiting else None
+
+    def _work(self, lane: _Lane) -> None:
+        try:
+            for _ in range(IN_A_ROW):
+                if not lane.ids or self._stopped.is_set():
+                    break
+                wait = self._attempt(lane.ids[0])
+                with self._mutex:
+                    if wait is not None:
+                        lane.due = time.monotonic() + wait
+                        break
+                    self._known.discard(lane.ids.popleft())
+        except Exception:
+            log.exception("a delivery broke off; it is tried again")
+            lane.due = time.monotonic() + NOT_NOW
+        finally:
+            lane.busy = False
+            self._engine.wake()
+            self._wake.set()
+
+    # -- one attempt -------------------------------------------------------------------------------------------------
+
+    def _attempt(self, id_: str) -> float | None:
+        """Try to deliver an item; returns None when that is over, else the seconds until the next attempt."""
+        engine = self._engine
+        item = engine.storage.get(TABLE, id_)
+        if item is None or item["status"] != "pending":
+            return None
+        if (wait := _seconds_until(item["next_at"])) > 0:
+            return wait
+        try:
+            definitions = engine.definitions
+            if not definitions.trusted:
+                return NOT_NOW
+            if item["kind"] == TRIGGER:
+                self._run_rule(item)
+            elif (answer := self._hand_over(item)).again is not None:
+                return answer.again
+        except DefinitionError:
+            return NOT_NOW
+        except NotDelivered as error:
+            return self._failed(item, error.message, error.retry_after, final=error.final)
+        except LlmgenieError as error:
+            return self._failed(item, str(error), None, final=not isinstance(error, StorageError))
+        except Exception as error:
+            log.exception("the delivery of %s broke off", id_)
+            return self._failed(item, f"{type(error).__name__}: {error}", None)
+        return 0.0 if engine.storage.get(TABLE, id_) is not None else None
+
+    def _run_rule(self, item: Document) -> None:
+        fired = run_step(self._engine, item, self._cancel)
+        left = self._engine.storage.get(TABLE, item["id"])
+        if left is None or left["step"] != item["step"]:
+            return
+        if fired.outcome is not None and fired.outcome.ok and not fired.cause.last:
+            deliveries.advance(self._engine.storage, fired.cause)
+        elif not self._cancel.is_set():
+            deliveries.done(self._engine.storage, item["id"], fired.detail)
+
+    def _hand_over(self, item: Document) -> Delivered:
+        sink = plugins.sinks().get(item["kind"])
+        if sink is None:
+            raise NotDelivered(f"Nothing here delivers a {item['kind']}.", final=True)
+        engine = self._engine
+        answer = sink(
+            Parcel(
+                item["message"],
+                item["kind"],
+                item["name"],
+                item["event"],
+                item["payload"] or {},
+                item["attempts"] + 1,
+                engine.definitions.settings,
+                engine.project.name,
+                self._cancel,
+            )
+        )
+        if answer.again is not None:
+            return answer
+        if answer.event is None:
+            deliveries.done(engine.storage, item["id"], answer.detail)
+            return answer
+        name, data = answer.event
+        cause = Cause((*item["chain"], item["destination"]), (item["event"] or {}).get("id", ""), item["id"])
+        engine.trigger_event(name, data, actor=Actor("system", item["destination"]), cause=cause)
+        return answer
+
+    def _failed(self, item: Document, why: str, retry_after: float | None, *, final: bool = False) -> float | None:
+        if self._stopped.is_set() and not final:
+            return NOT_NOW  # broken off by us: the attempt does not count
+        engine = self._engine
+        bounds = engine.definitions.settings.deliveries
+        deliveries.failed(engine.storage, item["id"], why, bounds, retry_after=retry_after, final=final)
+        left = engine.storage.get(TABLE, item["id"])
+        return _seconds_until(left["next_at"]) if left and left["status"] == "pending" else None
+
+
+def _seconds_until(at: str | None) -> float:
+    if at is None:
+        return 0.0
+    return max(0.0, (datetime.fromisoformat(at) - datetime.now(UTC)).total_seconds())
+
+
+def oldest(engine: Engine) -> float | None:
+    """Seconds for which the oldest pending item has been in the outbox; None when nothing is pending."""
+    first = engine.storage.query(TABLE, {"status": "pending"}, limit=1).items
+    return (datetime.now(UTC) - datetime.fromisoformat(first[0]["created_at"])).total_seconds() if first else None
+
+
+__all__ = ["Dispatcher", "oldest"]

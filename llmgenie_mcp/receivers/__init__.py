@@ -1,0 +1,1 @@
+"""Webhooks that come in: one kind of sender a file."""

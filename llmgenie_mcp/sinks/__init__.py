@@ -1,0 +1,1 @@
+"""Where the outbox delivers: one kind of destination a file."""

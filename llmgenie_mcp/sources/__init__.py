@@ -1,0 +1,1 @@
+"""What raises events by itself: one source a file."""

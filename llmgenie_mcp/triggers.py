@@ -1,0 +1,147 @@
+"""What a trigger rule is: on which event, under which condition, which actions run with which parameters.
+
+A rule stands in the settings (`triggers:`, by name) or in a file of its own, `.llmgenie/triggers/NAME.yaml`. It runs only
+after a person accepted it (`llmgenie trust`). Attribute names of events are those of CloudEvents 1.0.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, TypeAlias
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, StringConstraints, model_validator
+from pydantic_core import PydanticCustomError
+
+from llmgenie_mcp.errors import ExpressionError
+from llmgenie_mcp.expressions import Expression, Vocabulary, message_names, templates
+from llmgenie_mcp.expressions.sources import ExpressionSource, MessageSource
+
+EVENT_NAMES = ("event.id", "event.type", "event.source", "event.subject", "event.time", "event.data.*")
+"""What conditions and templates about an event may name."""
+EVENT_VOCABULARY = Vocabulary(EVENT_NAMES)
+
+EventPattern: TypeAlias = Annotated[
+    str, StringConstraints(pattern=r"^(\*|[a-z][a-z0-9_]*)([.*][a-z0-9_*]+)*\*?$", max_length=100)
+]
+"""An event's type, in which `*` stands for any characters."""
+
+
+def _some(patterns: tuple[Any, ...]) -> tuple[Any, ...]:
+    if not patterns:
+        raise PydanticCustomError("too_short", "Must have at least one item")
+    return patterns
+
+
+EventPatterns: TypeAlias = Annotated[
+    tuple[EventPattern, ...], AfterValidator(_some), Field(json_schema_extra={"minItems": 1})
+]
+
+
+FilePatterns: TypeAlias = Annotated[
+    tuple[Annotated[str, StringConstraints(min_length=1, max_length=200)], ...],
+    AfterValidator(_some),
+    Field(json_schema_extra={"minItems": 1}),
+]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+
+class RunStep(_Part):
+    """One action that a rule runs."""
+
+    action: str = Field(min_length=1, max_length=200, description="Name of the action.", examples=["log_entry"])
+    params: dict[str, JsonValue] = Field(
+        default={},
+        description="Its parameters; `{event.data.name}` in texts is filled in, and alone becomes the value itself.",
+        examples=[{"text": "CI {event.data.status} on {event.data.branch}"}],
+    )
+
+    @model_validator(mode="after")
+    def _check_templates(self) -> RunStep:
+        for loc, text in templates(self.params):
+            try:
+                message_names(text)
+            except ExpressionError as error:
+                where = ".".join(map(str, loc))
+                context = {"message": f"params.{where}: {error.message}", "hint": error.hint}
+                raise PydanticCustomError("template", "{message}", context) from None
+        return self
+
+
+class TriggerRule(_Part):
+    """On which event, under which condition, which actions run. Exactly one of `on`, `schedule` and `files` is given."""
+
+    description: str = Field(default="", max_length=500, description="What it is for.")
+    on: EventPattern | EventPatterns | None = Field(
+        default=None,
+        description="Type of the event, or several; `*` stands for any characters.",
+        examples=["ci.finished", ["review.*", "action.denied"]],
+    )
+    schedule: str | None = Field(
+        default=None,
+        min_length=9,
+        max_length=100,
+        description="Time as a cron expression: minute hour day month weekday.",
+        examples=["0 3 * * 1-5"],
+    )
+    timezone: str = Field(default="UTC", max_length=60, description="Of `schedule`, by its IANA name.")
+    files: FilePatterns | None = Field(
+        default=None,
+        description="Files of the project whose change it runs on; `**` stands for any folders.",
+        examples=[["docs/**", "pyproject.toml"]],
+    )
+    when: ExpressionSource = Field(
+        default="true",
+        description="Condition over the event and the facts that guards know; unknown is no.",
+        examples=['event.data.status == "passed" and git.clean'],
+    )
+    run: Annotated[tuple[RunStep, ...], AfterValidator(_some)] = Field(
+        max_length=20,
+        json_schema_extra={"minItems": 1},
+        description="Actions, one after the other; what is refused or fails ends it.",
+    )
+    session: MessageSource = Field(
+        default="", description="Session to run them in, such as {event.data.session}; empty: none."
+    )
+    max_depth: int = Field(
+        default=5, ge=1, le=20, description="How many rules may have led to the event, this one included."
+    )
+    per_minute: int = Field(default=30, ge=1, le=1000, description="So often a minute at most.")
+    enabled: bool = Field(default=True, description="false switches it off.")
+
+    @model_validator(mode="after")
+    def _check_source(self) -> TriggerRule:
+        given = [name for name in ("on", "schedule", "files") if getattr(self, name) is not None]
+        if len(given) != 1:
+            said = f"{' and '.join(given)} are given together" if given else "Nothing says when it runs"
+            hint = "Give exactly one of `on` (an event), `schedule` (a cron expression) and `files` (patterns)."
+            raise PydanticCustomError("source", "{message}", {"message": said, "hint": hint})
+        return self
+
+    @property
+    def patterns(self) -> tuple[str, ...]:
+        """The types of events it waits for; a schedule and files have events of their own."""
+        if self.on is None:
+            return ()
+        return (self.on,) if isinstance(self.on, str) else self.on
+
+    @property
+    def condition(self) -> Expression:
+        """`when`, parsed; remembered by `Expression.parse`."""
+        return Expression.parse(self.when)
+
+
+TriggerName: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]*$", max_length=60)]
+
+
+class Trigger(TriggerRule):
+    """A trigger rule in a file of its own, named after it."""
+
+    name: TriggerName = Field(description="As the file is called, without its suffix.")
+
+
+def event_type(name: str, rule: TriggerRule) -> str | None:
+    """The type of the event that a rule's own source raises, such as `schedule.nightly`; None for rules on events."""
+    word = name.replace("-", "_")
+    return f"schedule.{word}" if rule.schedule else f"files.{word}" if rule.files else None
