@@ -1,0 +1,130 @@
+"""Events posted to where the settings say: CloudEvents as JSON, signed by the Standard Webhooks specification.
+
+The body is a CloudEvent in structured mode (https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.md),
+and the headers are those of https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md:
+the id is the same at every attempt, the timestamp and with it the signature are of the attempt.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from llmgenie_mcp import __version__, network, redact
+from llmgenie_mcp.errors import ActionError
+from llmgenie_mcp.plugins import Delivered, NotDelivered, Parcel, sink
+
+if TYPE_CHECKING:
+    from llmgenie_mcp.config import Secret, Webhook
+
+MEDIA_TYPE = "application/cloudevents+json"
+BUSY = (429, 503)
+"""Statuses whose Retry-After is heeded (RFC 6585, section 4; RFC 9110, section 15.6.4)."""
+GONE = 410
+"""The receiver wants no more of it, says the specification."""
+SHORTEST, LONGEST = 24, 64
+"""Bytes of a secret, by the specification's table of signature schemes."""
+QUOTED = 160
+"""Characters of an answer that are told."""
+INSTALL = "pip install 'llmgenie-mcp[webhooks]'"
+
+
+@sink("webhook")
+def deliver(parcel: Parcel) -> Delivered:
+    """Post the parcel's event once. Raises NotDelivered."""
+    webhook = parcel.settings.webhooks.get(parcel.name)
+    if webhook is None:
+        raise NotDelivered(f"The settings name no webhook {parcel.name} any more.", final=True)
+    if parcel.event is None:
+        raise NotDelivered("A webhook tells of an event, and this names none.", final=True)
+    event = {name: value for name, value in parcel.event.items() if value not in (None, "")}
+    body = json.dumps(event, separators=(",", ":")).encode("ascii")
+    try:
+        answer = network.request(
+            "POST",
+            webhook.url,
+            headers=_headers(parcel, webhook, body),
+            content=body,
+            timeout=webhook.timeout,
+            allow_private=webhook.allow_private,
+            max_bytes=webhook.max_bytes,
+            cancel=parcel.cancel,
+        )
+    except network.Unreachable as error:
+        raise NotDelivered(error.message, final=error.refused) from None
+    except ImportError as error:
+        raise NotDelivered(f"{error.name} is not installed: {INSTALL}", final=True) from None
+    if 200 <= answer.status < 300:
+        return Delivered({"status": answer.status})
+    raise NotDelivered(
+        _told(answer, webhook),
+        retry_after=_seconds(answer.headers.get("retry-after", "")) if answer.status in BUSY else None,
+        final=answer.status == GONE,
+    )
+
+
+def _headers(parcel: Parcel, webhook: Webhook, body: bytes) -> dict[str, str]:
+    now = datetime.now(UTC)
+    own = {name.lower(): value for name, value in webhook.headers.items()}
+    signed = {"webhook-id": parcel.message, "webhook-timestamp": str(int(now.timestamp()))}
+    if webhook.secret is not None:
+        signed["webhook-signature"] = _signature(webhook.secret, parcel.message, now, body)
+    return {"user-agent": f"llmgenie/{__version__}", **own, "content-type": MEDIA_TYPE, **signed}
+
+
+def _signature(secret: Secret, message: str, now: datetime, body: bytes) -> str:
+    """One signature for each secret that is there: two while one is being replaced, as the specification says."""
+    from standardwebhooks import Webhook
+
+    try:
+        keys = secret.read().split()
+    except ActionError as error:
+        raise NotDelivered(str(error)) from None
+    if not all(map(_well_formed, keys)):
+        place = f"the environment variable {secret.env}" if secret.env else f"the file {secret.file}"
+        form = f"whsec_ and {SHORTEST} to {LONGEST} random bytes in base64"
+        raise NotDelivered(f"What is in {place} is no secret of a webhook: that is {form}.")
+    return " ".join(Webhook(key).sign(message, now, body.decode("ascii")) for key in keys)
+
+
+def _well_formed(key: str) -> bool:
+    """Whether it is of the specification's form. The library is laxer: it skips what is no base64, as receivers may not."""
+    import base64
+    import binascii
+
+    text = key.removeprefix("whsec_").rstrip("=")
+    try:
+        found = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+    except (binascii.Error, ValueError):
+        return False
+    return SHORTEST <= len(found) <= LONGEST
+
+
+def _told(answer: network.Answer, webhook: Webhook) -> str:
+    """Status and the beginning of what the receiver said, without secrets, should it have said ours."""
+    text = answer.body.decode("utf-8", "replace")
+    for value in webhook.headers.values():
+        text = text.replace(value, "[header removed]") if value.strip() else text
+    words = " ".join("".join(sign if sign.isprintable() else " " for sign in redact.redact(text)).split())
+    told = f"The receiver answered {answer.status}"
+    if 300 <= answer.status < 400:
+        return f"{told}; redirects are not followed: set the address it is to go to."
+    if answer.status == GONE:
+        return f"{told}: it wants no more of this webhook."
+    return f"{told}: {words[:QUOTED]}{'…' if len(words) > QUOTED else ''}" if words else f"{told}."
+
+
+def _seconds(retry_after: str) -> float | None:
+    """Retry-After, in seconds or as a date (RFC 9110, section 10.2.3); None when it is neither."""
+    from email.utils import parsedate_to_datetime
+
+    text = retry_after.strip()
+    if text.isascii() and text.isdigit():
+        return float(text)
+    try:
+        at = parsedate_to_datetime(text)
+    except (ValueError, TypeError, IndexError):
+        return None
+    at = at if at.tzinfo else at.replace(tzinfo=UTC)
+    return max(0.0, (at - datetime.now(UTC)).total_seconds())
