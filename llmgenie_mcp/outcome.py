@@ -9,6 +9,10 @@ from typing import Any, Literal, TypeAlias
 
 Document: TypeAlias = dict[str, Any]
 ActorKind: TypeAlias = Literal["agent", "human", "system"]
+CI = "ci"
+"""The action of a run that a CI system did."""
+CI_FINISHED = "ci.finished"
+"""The event by which a CI system tells of it."""
 
 
 def now() -> str:
@@ -26,7 +30,7 @@ class Actor:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """An immutable fact, with CloudEvents 1.0 attribute names."""
+    """An immutable fact, with CloudEvents 1.0 attribute names; `actor` (`kind:id`) is an extension attribute."""
 
     type: str
     source: str
@@ -34,6 +38,7 @@ class Event:
     time: str
     subject: str | None = None
     data: Mapping[str, Any] = field(default_factory=dict)
+    actor: str = ""
 
     def to_dict(self) -> Document:
         """The event as stored in the meta-log."""
@@ -44,6 +49,7 @@ class Event:
             "id": self.id,
             "time": self.time,
             "subject": self.subject,
+            "actor": self.actor,
             "data": dict(self.data),
         }
 

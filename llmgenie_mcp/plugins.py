@@ -18,9 +18,11 @@ import contextlib
 import importlib
 import pkgutil
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+
+from llmgenie_mcp.parcels import BadRequest, Delivered, NotDelivered, Parcel, Received
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -37,6 +39,7 @@ __all__ = [
     "NotDelivered",
     "Params",
     "Parcel",
+    "Provider",
     "Received",
     "Result",
     "Signal",
@@ -44,6 +47,8 @@ __all__ = [
     "actions",
     "failures",
     "load",
+    "provider",
+    "providers",
     "receiver",
     "receivers",
     "signal",
@@ -56,10 +61,11 @@ __all__ = [
 ]
 
 ENTRY_POINT_GROUP = "llmgenie_mcp"
-FAMILIES = ("actions", "signals", "sinks", "sources", "receivers")
+FAMILIES = ("actions", "signals", "sinks", "sources", "receivers", "providers")
 
 Result: TypeAlias = dict[str, Any]
 F = TypeVar("F", bound=Callable[..., Any])
+T = TypeVar("T")
 Watch: TypeAlias = Callable[[Any, threading.Event], None]
 
 
@@ -88,6 +94,8 @@ class Action:
         move: called as `move(situation, params)`; the transition that goes with it, a `records.Refusal`, or None for none.
         resource: called as `resource(situation, params)`; what the action is about, as policies see it (`resource.*`).
         ready: called as `ready(situation, params)`; a `records.Refusal` when something it needs is not there, else None.
+        group: what it is one of many of, such as the server whose tool it is: lists name the group, a search the action;
+            and it is open in every state of a workflow that lists none of it.
     """
 
     name: str
@@ -101,10 +109,13 @@ class Action:
     move: Callable[[Any, Any], Any] | None = None
     resource: Callable[[Any, Any], dict[str, Any]] | None = None
     ready: Callable[[Any, Any], Any] | None = None
+    group: str = ""
 
     @property
     def usage(self) -> str:
         """Its parameters in one line: `title, description?, priority?=medium`."""
+        if (told := getattr(self.params, "usage_line", None)) is not None:  # parameters that a JSON Schema describes
+            return str(told())
         parts = []
         for name, info in self.params.model_fields.items():
             default = info.get_default(call_default_factory=False)
@@ -133,82 +144,17 @@ class Signal:
 
 
 @dataclass(frozen=True, slots=True)
-class Parcel:
-    """What a sink is to deliver, once.
+class Provider:
+    """Brings actions that a project's own files or settings name.
 
     Attributes:
-        message: an id that stays the same however often it is tried; receivers tell doubles by it.
-        kind, name: where to: the sink, and what the settings call the destination.
-        event: the event it is about, with CloudEvents attribute names; None for what an action asked for.
-        payload: what that action gave.
-        attempt: 1 for the first.
-        settings: of the project (`config.Settings`).
-        project: its folder's name.
-        cancel: set when the server is stopping; what is broken off then is tried again later.
+        provide: called as `provide(store, settings, trusted)` when definitions are loaded: the project's `.llmgenie`
+            folder or None, its `config.Settings`, whether a person accepted them; returns actions. It starts nothing.
+        mark: called as `mark(store)`; what it returns differs when `provide` would answer otherwise. Cheap: asked at every call.
     """
 
-    message: str
-    kind: str
-    name: str
-    event: Mapping[str, Any] | None
-    payload: Mapping[str, Any]
-    attempt: int
-    settings: Any
-    project: str
-    cancel: threading.Event
-
-
-@dataclass(frozen=True, slots=True)
-class Delivered:
-    """A sink did it.
-
-    Attributes:
-        detail: what the log should say of it, JSON-compatible and short.
-        event: (type, data) of an event that this tells of, such as the end of a CI run; None for none.
-        again: seconds after which to look once more: it is under way and not over. Nothing is logged then.
-    """
-
-    detail: Mapping[str, Any] = field(default_factory=dict)
-    event: tuple[str, Mapping[str, Any]] | None = None
-    again: float | None = None
-
-
-class NotDelivered(Exception):
-    """Raised by a sink: it did not work.
-
-    Args:
-        message: why, for people; no secrets.
-        retry_after: seconds before which it is of no use to try again, as the destination said; None: it said nothing.
-        final: it is of no use to try again at all.
-    """
-
-    def __init__(self, message: str, *, retry_after: float | None = None, final: bool = False) -> None:
-        super().__init__(message)
-        self.message, self.retry_after, self.final = message, retry_after, final
-
-
-class BadRequest(Exception):
-    """Raised by a receiver: the request is not what it should be. `status` is the HTTP status to answer with.
-
-    401: no or a wrong signature; 400: it cannot be read; 403: too old.
-    """
-
-    def __init__(self, message: str, *, status: int = 400) -> None:
-        super().__init__(message)
-        self.message, self.status = message, status
-
-
-@dataclass(frozen=True, slots=True)
-class Received:
-    """What a receiver read out of a request whose signature is right.
-
-    Attributes:
-        ids: what tells this request from any other, each text alone; a second request with one of them is a replay.
-        events: (type, data) of the events that it tells of; may be empty.
-    """
-
-    ids: tuple[str, ...]
-    events: tuple[tuple[str, Mapping[str, Any]], ...]
+    provide: Callable[[Any, Any, bool], Iterable[Action]]
+    mark: Callable[[Any], object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +172,7 @@ class _Registry:
     sinks: dict[str, Callable[[Parcel], Delivered]] = field(default_factory=dict)
     sources: dict[str, Watch] = field(default_factory=dict)
     receivers: dict[str, Callable[..., Received]] = field(default_factory=dict)
+    providers: dict[str, Provider] = field(default_factory=dict)
     failures: list[Failure] = field(default_factory=list)
     loaded: bool = False
     lock: threading.RLock = field(default_factory=threading.RLock)
@@ -293,8 +240,24 @@ def receiver(kind: str) -> Callable[[F], F]:
     return _registering(_registry.receivers, "receiver", kind)
 
 
-def _registering(registry: dict[str, Any], what: str, name: str) -> Callable[[F], F]:
+def provider(name: str, *, mark: Callable[[Any], object]) -> Callable[[F], F]:
+    """Register the decorated `provide(store, settings, trusted)`; see `Provider`."""
+
     def register(function: F) -> F:
+        _registering(_registry.providers, "provider", name)(Provider(function, mark))
+        return function
+
+    return register
+
+
+def providers() -> Mapping[str, Provider]:
+    """All registered providers by name."""
+    load()
+    return _registry.providers
+
+
+def _registering(registry: dict[str, Any], what: str, name: str) -> Callable[[T], T]:
+    def register(function: T) -> T:
         if name in registry:
             raise ValueError(f"{what} {name!r} is registered twice")
         registry[name] = function
@@ -389,8 +352,7 @@ def _entry_point_modules() -> list[str]:
 
 def _import_outside(module_name: str) -> None:
     """Import somebody else's module; its failure must not take ours down."""
-    kinds = ("actions", "signals", "sinks", "sources", "receivers")
-    before = {kind: dict(getattr(_registry, kind)) for kind in kinds}
+    before = {kind: dict(getattr(_registry, kind)) for kind in FAMILIES}
     try:
         importlib.import_module(module_name)
     except Exception as error:  # noqa: BLE001 - any failure of foreign code is reported, never raised

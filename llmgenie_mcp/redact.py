@@ -18,6 +18,7 @@ _PATTERNS: dict[str, str] = {
     "stripe_key": r"\b[rs]k_live_[A-Za-z0-9]{16,}",
     "google_key": r"\bAIza[0-9A-Za-z_\-]{35}\b",
     "webhook_secret": r"\bwhsec_[A-Za-z0-9+/=]{24,}",
+    "llmgenie_token": r"\blgt_[a-z][a-z0-9-]{0,39}_[A-Za-z0-9_\-]{43,}",
     "jwt": r"\beyJ[A-Za-z0-9_\-]{10,}\.eyJ[A-Za-z0-9_\-]{10,}\.[A-Za-z0-9_\-]{10,}",
     "private_key": (
         r"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----"
@@ -33,7 +34,20 @@ _PATTERNS: dict[str, str] = {
 _ALL = re.compile("|".join(f"(?P<{name}>{pattern})" for name, pattern in _PATTERNS.items()))
 _HINTS = (
     *("akia", "asia", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-", "xox", "sk-", "k_live_", "aiza"),
-    *("whsec_", "eyj", "private key", ":/", "passw", "secret", "apikey", "api_key", "api-key", "access", "auth"),
+    *(
+        "whsec_",
+        "lgt_",
+        "eyj",
+        "private key",
+        ":/",
+        "passw",
+        "secret",
+        "apikey",
+        "api_key",
+        "api-key",
+        "access",
+        "auth",
+    ),
 )
 """Every secret holds one of these, in lower case: looking for them first spares most texts the patterns."""
 

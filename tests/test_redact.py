@@ -21,6 +21,7 @@ SECRETS = {
     "stripe_key": "sk_live_" + "a1B2c3D4e5F6g7H8",
     "google_key": "AIza" + "SyA1B2C3D4E5F6G7H8I9J0K1L2M3N4O5P6Q",
     "webhook_secret": "whsec_" + "a1B2c3D4e5F6g7H8i9J0k1L2",
+    "llmgenie_token": "lgt_" + "ci-1_a1B2c3D4e5_6-7a1B2c3D4e5F6a1B2c3D4e5F6a1B2c3",
     "jwt": "eyJhbGciOiJIUzI1NiJ9" + ".eyJzdWIiOiIxMjM0NTY3ODkwIn0" + ".dozjgNryP4J3jVmNHl0w5N_XgL0n3I9P",
     "private_key": "-----BEGIN RSA " + "PRIVATE KEY-----\nMIIEowIBAAKCAQEA\n-----END RSA " + "PRIVATE KEY-----",
     "url_password": "https://ada:" + "hunter2hunter2" + "@example.org/x",

@@ -33,6 +33,7 @@ SECRETS: dict[str, tuple[str, str]] = {
     "stripe_key": ("sk_live_" + "c1D2e3F4g5H6i7J8", "c1D2e3F4g5H6i7J8"),
     "google_key": ("AIza" + "SyA1B2C3D4E5F6G7H8I9J0K1L2M3N4O5P6Q", "SyA1B2C3D4E5F6G7H8I9"),
     "webhook_secret": ("whsec_" + "d1E2f3G4h5I6j7K8l9M0n1O2", "d1E2f3G4h5I6j7K8l9M0n1O2"),
+    "llmgenie_token": ("lgt_" + "ci_f1G2h3I4j5" + "_6-" * 10 + "abc", "f1G2h3I4j5"),
     "jwt": ("eyJhbGciOiJIUzI1NiJ9" + ".eyJzdWIiOiIxMjM0NTY3ODkwIn0" + ".dozjgNryP4J3jVmNHl0w5N_XgL0n3I9P", "dozjgNryP4J3"),
     "private_key": ("-----BEGIN RSA " + "PRIVATE KEY-----\nMIIEowIBAAKCAQEA\n-----END RSA " + "PRIVATE KEY-----", "MIIEowIBAA"),
     "url_password": ("https://ada:" + "hunter3hunter3" + "@example.org/x", "hunter3hunter3"),

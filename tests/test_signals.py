@@ -278,3 +278,21 @@ def test_what_a_hook_set_for_another_repository_does_not_lead_git_astray(
     monkeypatch.setenv("GIT_WORK_TREE", str(other))
     with Engine.open(repo) as engine:
         assert engine.enforce(None, "git.commit", {}).reasons[0].values["resource.branch"] == "main"
+
+
+def test_ci_that_failed_is_not_hidden_by_another_workflow_that_passed(repo: Path) -> None:
+    ci = Actor("system", "webhook:github")
+    with Engine.open(repo) as engine:
+        head = git(repo, "rev-parse", "HEAD")
+
+        def told(name: str, status: str, actor: Actor = ci, **more: object) -> tuple[object, object]:
+            engine.trigger_event("ci.finished", {"name": name, "status": status, "commit": head, **more}, actor=actor)
+            situation = engine.situation()
+            return situation.fact("ci.last.passed"), situation.fact("tests.last.passed")
+
+        assert told("tests", "passed", Actor("agent", "liar")) == (False, False)
+        assert told("tests", "passed", fork=True) == (False, False)
+        assert told("tests", "failed") == (False, False)
+        assert told("docs", "passed") == (False, False)
+        assert told("tests", "passed") == (True, True)
+        assert engine.situation().fact("ci.last.name") == "tests"

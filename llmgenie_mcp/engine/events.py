@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from llmgenie_mcp import plugins
-from llmgenie_mcp.engine import ledger
+from llmgenie_mcp.engine import ledger, runs
 from llmgenie_mcp.engine.definitions import Definitions
 from llmgenie_mcp.engine.judge import refusal_of, try_step
 from llmgenie_mcp.engine.lines import commit, entry, event
 from llmgenie_mcp.engine.situation import ENGINE_WORKFLOWS, ActionContext, Situation, request_of
 from llmgenie_mcp.machine import Step
+from llmgenie_mcp.outcome import CI_FINISHED
 from llmgenie_mcp.plugins import Move
 from llmgenie_mcp.records import Document, Refusal
 
@@ -28,6 +29,8 @@ def receive(definitions: Definitions, ctx: ActionContext, name: str, data: Docum
     situation, subject = ctx.situation, data.get("instance")
     made = event(situation, name, subject if isinstance(subject, str) else None, data)
     ctx.events.append(made)
+    if name == CI_FINISHED:
+        runs.record_ci(ctx, data)
     moved, refused = [], []
     for instance, result in judged(definitions, situation, name, data):
         if isinstance(result, Step):

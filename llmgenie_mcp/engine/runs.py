@@ -13,9 +13,10 @@ from llmgenie_mcp.engine import ledger, replay
 from llmgenie_mcp.engine.judge import state_of
 from llmgenie_mcp.engine.lines import commit, entry
 from llmgenie_mcp.engine.situation import ActionContext
-from llmgenie_mcp.errors import ActionError, LlmgenieError
+from llmgenie_mcp.errors import ActionError, LlmgenieError, shorten
 from llmgenie_mcp.expressions import UNKNOWN
 from llmgenie_mcp.machine import Step
+from llmgenie_mcp.outcome import CI
 from llmgenie_mcp.plugins import Action, Move
 from llmgenie_mcp.records import Document, Outcome, Run, now
 from llmgenie_mcp.storage import Storage, Transaction
@@ -82,6 +83,34 @@ def end(ctx: ActionContext, run: Document, result: Document, error: LlmgenieErro
         )
         return Outcome("failed", name, result, error=moved.to_dict())
     return Outcome("ok", name, result, state=ledger.take(ctx, step))
+
+
+CI_STATUS = {"passed": "passed", "failed": "failed", "cancelled": "cancelled"}
+
+
+def record_ci(ctx: ActionContext, data: Mapping[str, Any]) -> None:
+    """Keep what a CI system said of a commit, as a run beside those of `run_tests`.
+
+    What an agent says is not kept, nor what ran in a fork, whose owner says what its CI does.
+
+    Args:
+        ctx: with an open transaction.
+        data: of an event `ci.finished`: status, commit, name.
+    """
+    status, commit = CI_STATUS.get(str(data.get("status"))), data.get("commit")
+    if (
+        ctx.situation.actor.kind == "agent"
+        or data.get("fork")
+        or status is None
+        or not isinstance(commit, str)
+        or not commit
+    ):
+        return
+    name = shorten(str(data.get("name") or "ci"))
+    run = Run.model_validate(
+        {"id": ctx.write.next_id("RUN"), "action": CI, "command": name, "status": status, "commit": commit}
+    )
+    ctx.write.put("runs", run.id, run.model_dump())
 
 
 def settle_orphans(storage: Storage) -> list[str]:

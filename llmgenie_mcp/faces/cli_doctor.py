@@ -14,6 +14,7 @@ from llmgenie_mcp.errors import DefinitionError, LlmgenieError, StorageError
 from llmgenie_mcp.faces import cli_text as text
 from llmgenie_mcp.faces.cli_base import Cli, Command, quick_imports
 from llmgenie_mcp.faces.cli_checks import Check
+from llmgenie_mcp.faces.cli_doctor_live import examine_live
 from llmgenie_mcp.faces.cli_doctor_points import examine_points, mend_points
 from llmgenie_mcp.faces.cli_read import pass_cli
 from llmgenie_mcp.project import Project, git_top
@@ -52,7 +53,18 @@ def examine(cli: Cli) -> list[Check]:
         project = cli.project
     except LlmgenieError as error:
         return [*checks, Check("project", "fail", error.message, error.hint)]
-    for look in (_project, _definitions, _trust, _commands, _store, _runs, _plugins, _state_folder, examine_points):
+    for look in (
+        _project,
+        _definitions,
+        _trust,
+        _commands,
+        _store,
+        _runs,
+        _plugins,
+        _state_folder,
+        examine_points,
+        examine_live,
+    ):
         checks += look(project)
     return checks
 

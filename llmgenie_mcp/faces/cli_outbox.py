@@ -1,0 +1,199 @@
+"""`outbox`: what is still to be delivered, and what was given up."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from llmgenie_mcp.errors import UsageError
+from llmgenie_mcp.faces import cli_text as text
+from llmgenie_mcp.faces.cli_base import Cli, Group, quick_imports
+from llmgenie_mcp.faces.cli_person import confirmed, require_person
+from llmgenie_mcp.faces.cli_read import pass_cli
+
+if TYPE_CHECKING:
+    from llmgenie_mcp.engine import Engine
+
+COLUMNS = ("id", "status", "destination", "what", "tries", "next", "error")
+SHOWN = 50
+Document = dict[str, Any]
+
+
+@click.group(cls=Group, invoke_without_command=True)
+@click.option(
+    "--limit", default=SHOWN, show_default=True, type=click.IntRange(1, 5000), help="At most so many of each."
+)
+@pass_cli
+@click.pass_context
+def outbox(context: click.Context, cli: Cli, limit: int) -> None:
+    """What waits to be delivered, and what was given up.
+
+    Webhooks, notifications, trigger rules whose turn has not come, CI runs that are looked after.
+    """
+    if context.invoked_subcommand is not None:
+        return
+    from llmgenie_mcp.faces.readiness import someone_delivers
+    from llmgenie_mcp.outbox import TABLE
+
+    with cli.storage() as storage:
+        pages = {status: storage.query(TABLE, {"status": status}, limit=limit) for status in ("pending", "dead")}
+    items = [_brief(item) for page in pages.values() for item in page.items]
+    pending, dead = pages["pending"].total, pages["dead"].total
+    delivers = someone_delivers(cli.project.store)
+    lines = text.table(map(_row, items), *COLUMNS, empty="Nothing waits, and nothing was given up.")
+    if len(items) < pending + dead:
+        lines.append(text.dim(f"… {len(items)} of {pending + dead}; see more with --limit"))
+    if pending:
+        lines.append(_who(delivers))
+    if dead:
+        lines.append(
+            f"  → given up: {dead}. llmgenie outbox replay --all tries them again, outbox drop ID forgets one."
+        )
+    cli.show({"items": items, "pending": pending, "dead": dead, "delivering": delivers}, lines)
+
+
+@outbox.command()
+@click.argument("ids", metavar="[OUT-ID]…", nargs=-1)
+@click.option("--all", "everything", is_flag=True, help="All that were given up.")
+@pass_cli
+def replay(cli: Cli, ids: tuple[str, ...], everything: bool) -> None:
+    """Have what was given up tried again, from the first attempt."""
+    if bool(ids) == everything:
+        raise UsageError("Which ones?", "Name them: llmgenie outbox replay OUT-1 OUT-2; or all of them: --all.")
+    from llmgenie_mcp.faces.readiness import someone_delivers
+    from llmgenie_mcp.outbox import TABLE
+
+    with cli.engine() as engine:  # which delivers at its end what is due, where no server does
+        done = engine.replay_deliveries(None if everything else ids, actor=cli.actor)
+    with cli.storage() as storage:
+        left = {one: _brief(item) for one in done if (item := storage.get(TABLE, one)) is not None}
+    waiting = [one for one in ids if one not in done]
+    lines = text.table(map(_row, left.values()), *COLUMNS, empty="")
+    lines += [f"Delivered: {', '.join(one for one in done if one not in left)}." if len(left) < len(done) else ""]
+    lines += [f"Waiting already: {', '.join(waiting)}." if waiting else ""]
+    lines += ["" if done or waiting else "Nothing was given up."]
+    if any(item["status"] == "pending" for item in left.values()):
+        lines.append(_who(someone_delivers(cli.project.store)))
+    cli.show({"replayed": done, "left": list(left.values()), "waiting": waiting}, lines)
+
+
+@outbox.command()
+@click.argument("ids", metavar="OUT-ID…", nargs=-1, required=True)
+@pass_cli
+def drop(cli: Cli, ids: tuple[str, ...]) -> None:
+    """Take items off without delivering them.
+
+    The log keeps what they were. Works for a person at a terminal only: what an agent did is told to others this way too.
+    """
+    project = cli.project
+    who = require_person("Dropping a delivery", f"llmgenie outbox drop {' '.join(ids)} --project {project.root}")
+    from llmgenie_mcp.errors import UnknownName
+    from llmgenie_mcp.outbox import TABLE
+
+    with cli.engine() as engine:
+        there = {item["id"]: item for item in engine.storage.query(TABLE).items}
+        for one in ids:
+            if one not in there:
+                raise UnknownName("item of the outbox", one, there)
+        rows = [_row(_brief(there[one])) for one in dict.fromkeys(ids)]
+        text.say(text.table(rows, *COLUMNS), error=cli.json)
+        if not confirmed(f"To drop {len(rows)} of the outbox, as {who},"):
+            cli.show({"dropped": []}, "Nothing was dropped.", ok=False)
+        done = engine.drop_deliveries(ids, actor=cli.actor)
+    cli.show({"dropped": done}, f"Dropped: {', '.join(done)}.")
+
+
+@outbox.command()
+@click.option("--timeout", default=30.0, show_default=True, type=click.FloatRange(0.1, 3600), help="Seconds.")
+@pass_cli
+def deliver(cli: Cli, timeout: float) -> None:
+    """Deliver now what is due, where no server runs that does.
+
+    Exits with 1 when something failed or is still due at the end.
+    """
+    with quick_imports():
+        from llmgenie_mcp.engine import Engine
+    from llmgenie_mcp.engine.dispatcher import Dispatcher
+    from llmgenie_mcp.outbox import TABLE
+
+    with Engine.open(cli.project) as engine:  # not `cli.engine`, which would wait for what is due in its own time
+        if not engine.definitions.trusted:
+            hint = f"A person in a terminal: llmgenie trust --project {cli.project.root}"
+            raise UsageError("Nothing is delivered before a person accepted the project's definitions.", hint)
+        before = engine.storage.refresh()
+        waits = bool(engine.storage.query(TABLE, {"status": "pending"}, limit=1).items)
+        mine = not waits or Dispatcher(engine, sources=False).drain(timeout)
+        data = _came_of(engine, before, mine)
+    if not waits:
+        cli.show(data, "Nothing waits.")
+        return
+    if not mine:
+        cli.show(data, "A running server delivers for this project already.")
+        return
+    lines = [f"Delivered: {data['delivered']}. Failed: {len(data['failed'])}. Waiting: {data['pending']}."]
+    lines += [
+        f"{text.mark('fail')} {text.line(one['destination'])}: {text.line(one['error'])}" for one in data["failed"]
+    ]
+    if data["due"]:
+        lines.append(f"Still due after {timeout:g} s: {data['due']}. Give it longer with --timeout.")
+    cli.show(data, lines, ok=not data["failed"] and not data["due"])
+
+
+def _came_of(engine: Engine, before: int, mine: bool) -> Document:
+    """What the log tells since line `before`, and what is left."""
+    from llmgenie_mcp.outbox import TABLE
+
+    engine.storage.refresh()
+    written = engine.storage.log(after=before, limit=100_000).items if mine else []
+    failed = [line for line in written if line["type"] in ("delivery.failed", "delivery.given_up")]
+    pending = engine.storage.query(TABLE, {"status": "pending"}).items
+    return {
+        "delivering": not mine,
+        "delivered": sum(line["type"] == "delivery.completed" for line in written),
+        "failed": [
+            {
+                "item": line["item"],
+                "destination": line["destination"],
+                "error": line["why"],
+                "next_at": line.get("next_at"),
+            }
+            for line in failed
+        ],
+        "pending": len(pending),
+        "due": len([item for item in pending if _seconds(item["next_at"]) <= 0 and mine]),
+    }
+
+
+def _brief(item: Document) -> Document:
+    """What is shown of an item; what is sent may hold anything, and is not."""
+    event = item["event"] or {}
+    told: Document = {name: item[name] for name in ("id", "status", "destination", "kind", "name", "attempts")}
+    told |= {
+        "event": event.get("type"),
+        "subject": event.get("subject"),
+        "step": item["step"],
+        "message": item["message"],
+    }
+    return told | {name: item[name] for name in ("next_at", "error", "created_at")}
+
+
+def _row(item: Document) -> Document:
+    what = " ".join(str(part) for part in (item["event"] or "asked for by an action", item["subject"]) if part)
+    wait = _seconds(item["next_at"])
+    after = "" if item["status"] == "dead" else "due" if wait <= 0 else f"in {wait:.0f} s"
+    return {**item, "what": what, "tries": item["attempts"], "next": after, "error": text.line(item["error"] or "", 80)}
+
+
+def _seconds(at: str | None) -> float:
+    return 0.0 if at is None else (datetime.fromisoformat(at) - datetime.now(UTC)).total_seconds()
+
+
+def _who(delivers: bool) -> str:
+    if delivers:
+        return "  → a running server delivers them"
+    return "  → nobody delivers now: llmgenie outbox deliver, or start a server (llmgenie serve --http, an MCP client)"
+
+
+COMMANDS = (outbox,)

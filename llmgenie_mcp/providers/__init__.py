@@ -1,0 +1,1 @@
+"""What brings actions that a project names itself: one kind a file."""

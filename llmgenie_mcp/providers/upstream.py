@@ -1,0 +1,158 @@
+"""The tools of other MCP servers as actions `NAME.tool`, from what was listed and accepted: nothing is started for that."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from llmgenie_mcp.config import Settings, Upstream
+from llmgenie_mcp.plugins import Action, NoParams, provider
+from llmgenie_mcp.records import Document, Refusal
+from llmgenie_mcp.upstream import listing
+from llmgenie_mcp.upstream.text import first_line
+from llmgenie_mcp.upstream.tools import Tool
+
+if TYPE_CHECKING:
+    from llmgenie_mcp.engine.situation import ActionContext, Situation
+    from llmgenie_mcp.upstream.schema import ToolParams
+
+SHOWN = 200
+"""Characters of what a tool does in a list; its schema says more."""
+LIST = "list_tools"
+
+
+@provider("upstream", mark=listing.mark_of)
+def upstream_actions(store: Path | None, settings: Settings, _trusted: bool) -> Iterator[Action]:
+    """An action for every tool that is known, and for every server one that asks it for them."""
+    if store is None:
+        return
+    for name, upstream in settings.upstreams.items():
+        known = listing.load(store, name, upstream)
+        for tool in known.tools.values():
+            yield _ToolAction(name, upstream, known, tool).action()
+        if LIST not in known.tools:
+            yield _ListAction(name, upstream).action()
+
+
+@dataclass(frozen=True, slots=True)
+class _ToolAction:
+    """One tool as an action."""
+
+    name: str
+    upstream: Upstream
+    known: listing.Listing
+    tool: Tool
+
+    def action(self) -> Action:
+        """The action. It counts as changing something even if it says it reads: parameters go to somebody else's program."""
+        from llmgenie_mcp.upstream.schema import params_of
+
+        name, tool, accepted = f"{self.name}.{self.tool.name}", self.tool, self.known.changes(self.tool) == []
+        if not accepted:  # a model is told nothing of a tool that no person has seen as it is now, in an error neither
+            tool = replace(
+                tool, description="It waits for a person who accepts it.", schema={"type": "object"}, marks={}
+            )
+        return Action(
+            name,
+            first_line(tool.description, SHOWN),
+            params_of(name, tool),
+            self.run,
+            slow=True,
+            destructive=self.tool.destructive,
+            resource=self.resource,
+            ready=self.ready,
+            group=self.name,
+        )
+
+    def resource(self, _situation: Situation, _params: object) -> Document:
+        """What policies see."""
+        tool = self.tool
+        return {
+            "type": "upstream",
+            "id": f"{self.name}.{tool.name}",
+            "server": self.name,
+            "tool": tool.name,
+            "read_only": tool.read_only,
+            "destructive": tool.destructive,
+        }
+
+    def ready(self, situation: Situation, _params: object) -> Refusal | None:
+        """Why it may not be called: nobody accepted the settings, or the tool as it is now."""
+        if refusal := _untrusted(situation):
+            return refusal
+        changes = self.known.changes(self.tool)
+        if changes == []:
+            return None
+        tool = self.tool.name
+        why = f"the {' and '.join(changes)} changed since" if changes else "nobody has looked at it yet"
+        message = f"A person must accept the tool {tool} of {self.name} first: {why}. In a terminal:"
+        command = f"llmgenie upstream accept {self.name} {tool} --project {situation.project.root}"
+        return Refusal("not_trusted", f"upstreams.{self.name}", f"{message} {command}", {"changed": changes or ["new"]})
+
+    def run(self, ctx: ActionContext, params: ToolParams) -> Document:
+        """Call it."""
+        from llmgenie_mcp.upstream import calling, pool
+
+        project = ctx.situation.project
+        ctx.run["command"] = f"{self.name}.{self.tool.name}"
+        return calling.call(
+            pool.Place(project.store, project.root),
+            self.name,
+            self.upstream,
+            self.tool,
+            params.model_extra or {},
+            ctx.cancel,
+            ctx.progress,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _ListAction:
+    """Asking a server for its tools, as an action."""
+
+    name: str
+    upstream: Upstream
+
+    def action(self) -> Action:
+        """The action."""
+        about = f" ({first_line(self.upstream.description, SHOWN)})" if self.upstream.description else ""
+        text = f"Ask the MCP server {self.name}{about} for its tools; a person then accepts new ones."
+        return Action(
+            f"{self.name}.{LIST}", text, NoParams, self.run, slow=True, ready=self.ready, resource=self.resource,
+            group=self.name,
+        )  # fmt: skip
+
+    def resource(self, _situation: Situation, _params: object) -> Document:
+        """What policies see."""
+        about = {"server": self.name, "tool": LIST, "read_only": True, "destructive": False}
+        return {"type": "upstream", "id": f"{self.name}.{LIST}", **about}
+
+    def ready(self, situation: Situation, _params: object) -> Refusal | None:
+        """Why it may not be asked."""
+        return _untrusted(situation)
+
+    def run(self, ctx: ActionContext, _params: NoParams) -> Document:
+        """Ask."""
+        from llmgenie_mcp.upstream import calling, pool
+
+        project = ctx.situation.project
+        ctx.run["command"] = f"{self.name}.{LIST}"
+        found = calling.refresh(pool.Place(project.store, project.root), self.name, self.upstream, ctx.cancel)
+        waiting = [tool.name for tool in found.waiting()]
+        answer: Document = {
+            "upstream": self.name,
+            "tools": len(found.tools),
+            "accepted": len(found.tools) - len(waiting),
+        }
+        if waiting:
+            answer["next"] = f"A person accepts them, in a terminal: llmgenie upstream accept {self.name}"
+        return answer
+
+
+def _untrusted(situation: Situation) -> Refusal | None:
+    if situation.trusted:
+        return None
+    message = "A person has not accepted this project's own definitions yet. In a terminal: llmgenie trust"
+    return Refusal("not_trusted", "trust", f"{message} --project {situation.project.root}", {"trusted": False})
