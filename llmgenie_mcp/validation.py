@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from llmgenie_mcp.errors import BadParams, shorten
+from llmgenie_mcp.errors import ActionError, BadParams, shorten
 
 if TYPE_CHECKING:  # reading context data does without pydantic
     from pydantic import BaseModel
@@ -72,6 +72,41 @@ def check_json(params: object, what: str) -> Document:
             f"{what} have {len(text):,} bytes.", f"At most {MAX_BYTES:,}: keep long texts in files and name them."
         )
     return dict(params)
+
+
+def check_declared(schema: Mapping[str, Any], params: Mapping[str, Any], what: str) -> Mapping[str, Any]:
+    """The parameters that the settings declare for a command or a call, by name, if those given fit them.
+
+    Args:
+        schema: JSON Schema as the settings have it; it may leave out all but `properties` and `required`.
+        params: as given; undeclared ones do not fit.
+        what: takes them, such as "The command".
+
+    Raises:
+        BadParams: they do not fit. ActionError: the schema itself is none.
+    """
+    declared = schema.get("properties", {})
+    if not schema and not params:
+        return {}
+    import jsonschema
+
+    whole = {"type": "object", "additionalProperties": False, **schema}
+    try:
+        jsonschema.Draft202012Validator.check_schema(whole)
+    except jsonschema.SchemaError as error:
+        where = "/".join(str(part) for part in error.absolute_path)
+        said = f"{f'{where}: ' if where else ''}{shorten(error.message, 300)}"
+        raise ActionError(
+            f"The schema of its parameters is wrong: {said}.", "Correct `params` in the settings."
+        ) from None
+    problem = jsonschema.exceptions.best_match(jsonschema.Draft202012Validator(whole).iter_errors(dict(params)))
+    if problem is not None:
+        where = "/".join(str(part) for part in problem.absolute_path)
+        raise BadParams(
+            f"Parameters do not fit: {f'{where}: ' if where else ''}{shorten(problem.message, 300)}.",
+            f"{what} takes: {', '.join(declared) or 'none'}.",
+        )
+    return dict(declared)
 
 
 def check_name(name: object, what: str) -> str:

@@ -8,10 +8,11 @@ from typing import Any
 
 from pydantic import Field
 
-from llmgenie_mcp import process, redact
-from llmgenie_mcp.config import FILE_NAME, Command
+from llmgenie_mcp import process, redact, validation
+from llmgenie_mcp.actions._configured import unconfigured
+from llmgenie_mcp.config import Command
 from llmgenie_mcp.engine.situation import ActionContext, Situation
-from llmgenie_mcp.errors import ActionError, BadParams, UnknownName, shorten
+from llmgenie_mcp.errors import ActionError, UnknownName
 from llmgenie_mcp.expressions import UNKNOWN
 from llmgenie_mcp.plugins import Params, action
 from llmgenie_mcp.records import Document, Refusal, Title
@@ -38,14 +39,7 @@ class RunTests(Params):
 
 def unready(situation: Situation, name: str) -> Refusal | None:
     """Why the command `name` may not run, if so: it is not in the settings, or nobody trusted them."""
-    if name not in situation.settings.commands:
-        place = situation.project.store / FILE_NAME
-        message = f"There is no command `{name}` in {place}. Add: commands: {{{name}: {{argv: [program, argument]}}}}"
-        return Refusal("not_configured", f"settings.commands.{name}", message)
-    if not situation.trusted:
-        message = "A person has not accepted this project's own definitions yet. In a terminal: llmgenie trust"
-        return Refusal("not_trusted", "trust", f"{message} --project {situation.project.root}", {"trusted": False})
-    return None
+    return unconfigured(situation, "commands", name, "command", "{argv: [program, argument]}")
 
 
 def _tests_ready(situation: Situation, _params: object) -> Refusal | None:
@@ -157,18 +151,7 @@ def fill(command: Command, params: Mapping[str, Any]) -> list[str]:
     Raises:
         BadParams: the parameters do not fit the command's schema.
     """
-    schema = {"type": "object", "additionalProperties": False, **command.params}
-    declared = schema.get("properties", {})
-    if command.params or params:
-        import jsonschema
-
-        problem = jsonschema.exceptions.best_match(jsonschema.Draft202012Validator(schema).iter_errors(dict(params)))
-        if problem is not None:
-            where = "/".join(str(part) for part in problem.absolute_path)
-            raise BadParams(
-                f"Parameters do not fit: {f'{where}: ' if where else ''}{shorten(problem.message, 300)}.",
-                f"The command takes: {', '.join(declared) or 'none'}.",
-            )
+    declared = validation.check_declared(command.params, params, "The command")
 
     def value(found: re.Match[str]) -> str:
         name = found[1]
