@@ -9,18 +9,20 @@ Light to import: hooks write lines too.
 
 from __future__ import annotations
 
-import random
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from llmgenie_mcp.errors import ExpressionError
 from llmgenie_mcp.expressions import Expression
 from llmgenie_mcp.expressions.patterns import name_pattern
 from llmgenie_mcp.outcome import Document, Event, now
 from llmgenie_mcp.storage import Transaction
+
+if TYPE_CHECKING:
+    import threading
 
 TABLE = "outbox"
 RATES = "trigger_rates"
@@ -46,6 +48,7 @@ class Cause:
         item: the outbox item that this act settles; None when it settles none.
         step: number of the rule's step, from 0.
         last: whether that is the rule's last step.
+        cancel: set when the act is broken off because the server stops; what was then not done stays in the outbox.
     """
 
     chain: tuple[str, ...]
@@ -53,6 +56,7 @@ class Cause:
     item: str | None = None
     step: int = 0
     last: bool = True
+    cancel: threading.Event | None = None
 
     def to_dict(self) -> Document:
         """As the meta-log keeps it."""
@@ -134,12 +138,14 @@ def events_of(line: Mapping[str, Any], source: str, seq: int) -> Iterator[Event]
         seq: its number.
     """
     for made in line.get("events", ()):
-        yield Event(made["type"], made["source"], made["id"], made["time"], made.get("subject"), made.get("data", {}))
+        told = (made["type"], made["source"], made["id"], made["time"], made.get("subject"), made.get("data", {}))
+        yield Event(*told, made.get("actor", ""))
     kind = str(line["type"])
     if kind not in UNTOLD:
         subject = line.get("action") or line.get("approval") or line.get("item")
         data = {name: value for name, value in line.items() if name not in _OWN}
-        yield Event(kind, source, f"line-{seq}", line.get("ts") or now(), subject, data)
+        actor = ":".join(str(part) for part in (line.get("actor") or {}).values())
+        yield Event(kind, source, f"line-{seq}", line.get("ts") or now(), subject, data, actor)
 
 
 def fill(
@@ -192,7 +198,7 @@ def put(tx: Transaction, delivery: Delivery, cause: Cause | None = None) -> str:
 def settle(tx: Transaction, cause: Cause, *, ended: bool = False) -> None:
     """Take the item of an act off the outbox, or note that its next step is due; `ended`: no further step is taken."""
     item = tx.get(TABLE, cause.item or "")
-    if item is None:
+    if item is None or (ended and cause.cancel is not None and cause.cancel.is_set()):
         return
     if cause.last or ended:
         tx.delete(TABLE, item["id"])
@@ -265,6 +271,8 @@ def delay(attempt: int, first: float, longest: float, *, chance: float | None = 
 
     Half of it is fixed and half random ("equal jitter", AWS Architecture Blog, Exponential Backoff And Jitter, 2015).
     """
+    import random  # here: hooks import this module and never wait
+
     whole = float(min(longest, first * 2 ** min(attempt - 1, 32)))
     return whole * (0.5 + 0.5 * (random.random() if chance is None else chance))  # noqa: S311 - jitter is no secret
 

@@ -15,7 +15,7 @@ from llmgenie_mcp.errors import ExpressionError
 from llmgenie_mcp.expressions import Expression, Vocabulary, message_names, templates
 from llmgenie_mcp.expressions.sources import ExpressionSource, MessageSource
 
-EVENT_NAMES = ("event.id", "event.type", "event.source", "event.subject", "event.time", "event.data.*")
+EVENT_NAMES = ("event.id", "event.type", "event.source", "event.subject", "event.time", "event.actor", "event.data.*")
 """What conditions and templates about an event may name."""
 EVENT_VOCABULARY = Vocabulary(EVENT_NAMES)
 
@@ -27,7 +27,7 @@ EventPattern: TypeAlias = Annotated[
 
 def _some(patterns: tuple[Any, ...]) -> tuple[Any, ...]:
     if not patterns:
-        raise PydanticCustomError("too_short", "Must have at least one item")
+        raise PydanticCustomError("too_short", "Must have at least one item", {"min_length": 1})
     return patterns
 
 

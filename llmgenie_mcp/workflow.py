@@ -140,6 +140,12 @@ class Workflow(Definition):
                 yield name, trigger, transition
 
     @cached_property
+    def emitted(self) -> frozenset[str]:
+        """Types of the events that its transitions emit."""
+        effects = (effect for _, _, transition in self.edges() for effect in transition.effects)
+        return frozenset(effect.emit for effect in effects if effect.emit)
+
+    @cached_property
     def triggers(self) -> frozenset[str]:
         """Every trigger of the workflow."""
         return frozenset(trigger for _, trigger, _ in self.edges())

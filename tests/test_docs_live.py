@@ -34,3 +34,14 @@ def test_routes_on_the_page_are_those_of_the_app() -> None:
     told = set(re.findall(r"`(?:GET|POST) (/[a-z/{}_]*)", PAGE))
     real = {re.sub(r":path", "", path) for path in create_app(ROOT).openapi()["paths"]}
     assert told <= real | {"/mcp"}
+
+
+def test_an_app_that_mounts_it_as_on_the_page_answers(tmp_path: Path) -> None:
+    from scene import make_repository
+    from starlette.testclient import TestClient
+
+    (code,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    names: dict[str, object] = {}
+    exec(code.replace("path/to/project", str(make_repository(tmp_path / "demo"))), names)
+    with TestClient(names["app"], base_url="http://127.0.0.1", client=("127.0.0.1", 50000)) as client:  # type: ignore[arg-type]
+        assert client.get("/llmgenie/workflow/state").json()["mode"] == "discuss"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -189,3 +190,20 @@ def test_whatever_the_data_is_only_a_success_moves_the_build(data: dict[str, obj
                 return
             right = data.get("conclusion") == "success" and data.get("instance") in (None, "BUI-1")
             assert bool(answer["moved"]) == right
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["approval.granted", "action.completed", "operation.denied", "schedule.nightly", "files.docs", "review.approved"],
+)
+def test_an_agent_cannot_tell_of_what_is_llmgenies_own_to_tell(engine: Engine, name: str) -> None:
+    with pytest.raises(BadParams, match=re.escape(name)):
+        engine.trigger_event(name, {})
+    assert engine.storage.last_seq() == 0
+
+
+def test_a_person_may_tell_of_what_a_workflow_emits_but_not_of_a_line_of_the_log(engine: Engine) -> None:
+    ada = Actor("human", "ada")
+    assert engine.trigger_event("review.approved", {}, actor=ada)["seq"] == 1
+    with pytest.raises(BadParams):
+        engine.trigger_event("approval.granted", {}, actor=ada)

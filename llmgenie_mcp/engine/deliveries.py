@@ -75,7 +75,9 @@ def failed(
 def replay(storage: Storage, ids: Sequence[str] | None, actor: Actor) -> list[str]:
     """Make items that were given up pending again; None: all of them. Raises UnknownName."""
     with storage.begin() as tx:
-        chosen = tx.query(TABLE, {"status": "dead"}) if ids is None else [_present(tx, id_) for id_ in ids]
+        chosen = (
+            tx.query(TABLE, {"status": "dead"}) if ids is None else [_present(tx, id_) for id_ in dict.fromkeys(ids)]
+        )
         dead = [item for item in chosen if item["status"] == "dead"]
         for item in dead:
             fresh = {"status": "pending", "attempts": 0, "next_at": None, "error": None, "updated_at": now()}
@@ -112,7 +114,7 @@ def _line(kind: str, item: Document, **more: Any) -> Document:
     told = {
         "item": item["id"],
         **_brief(item),
-        "error": item["error"] if kind != "delivery.completed" else None,
+        "why": item["error"] if kind != "delivery.completed" else None,
         **more,
     }
     line = {"type": kind, "actor": SYSTEM, "cause": {"chain": item["chain"], "event": (item["event"] or {}).get("id")}}

@@ -12,15 +12,14 @@ import fcntl
 import logging
 import threading
 import time
-from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from llmgenie_mcp import plugins
 from llmgenie_mcp.engine import deliveries
+from llmgenie_mcp.engine.lanes import Lane, Lanes
 from llmgenie_mcp.engine.triggering import run_step
 from llmgenie_mcp.errors import DefinitionError, LlmgenieError, StorageError
 from llmgenie_mcp.outbox import TABLE, TRIGGER, Cause
@@ -28,6 +27,7 @@ from llmgenie_mcp.outcome import Actor, Document
 from llmgenie_mcp.plugins import Delivered, NotDelivered, Parcel
 
 if TYPE_CHECKING:
+    from llmgenie_mcp.config import Settings
     from llmgenie_mcp.engine.engine import Engine
 
 TAKE_OVER = 1.0
@@ -41,15 +41,6 @@ NOT_NOW = 5.0
 GRACE = 5.0
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(slots=True)
-class _Lane:
-    """The items of one destination, in order."""
-
-    ids: deque[str] = field(default_factory=deque)
-    due: float = 0.0
-    busy: bool = False
 
 
 class Dispatcher:
@@ -68,10 +59,9 @@ class Dispatcher:
         self._idle = threading.Event()
         self._wake = threading.Event()
         self._stopped = threading.Event()
+        self._over = threading.Event()
         self._cancel = threading.Event()
-        self._mutex = threading.Lock()
-        self._lanes: dict[str, _Lane] = {}
-        self._known: set[str] = set()
+        self._lanes = Lanes()
         self._seen = 0
         self._thread = threading.Thread(target=self._run, name="llmgenie-outbox", daemon=True)
 
@@ -82,6 +72,7 @@ class Dispatcher:
     def stop(self, grace: float = GRACE) -> None:
         """End. What is under way may end by itself for `grace` seconds, then it is broken off and stays in the outbox."""
         self._stopped.set()
+        self._over.set()
         self._wake.set()
         if self._thread.ident is None:
             return
@@ -105,14 +96,17 @@ class Dispatcher:
     # -- who delivers ------------------------------------------------------------------------------------------------
 
     def _run(self) -> None:
-        while not self._stopped.is_set():
+        told = ""
+        while not self._stopped.is_set() and not self._engine.storage.read_only:
             try:
                 with self._turn() as mine:
                     if mine:
                         self._deliver()
                         return
             except (OSError, StorageError) as error:
-                log.warning("nothing can be delivered now: %s", error)
+                if str(error) != told:  # once, not each second
+                    log.warning("nothing can be delivered now: %s", error)
+                told = str(error)
             self._idle.set()
             self._stopped.wait(TAKE_OVER)
 
@@ -123,7 +117,10 @@ class Dispatcher:
             yield True
             return
         folder = self._engine.project.store / "run"
-        folder.mkdir(parents=True, exist_ok=True)
+        if not folder.parent.is_dir():
+            yield False  # nothing was written yet, and looking is to leave no trace
+            return
+        folder.mkdir(exist_ok=True)
         with (folder / "outbox.lock").open("a", encoding="utf-8") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -133,35 +130,44 @@ class Dispatcher:
             yield True
 
     def _deliver(self) -> None:
-        unsubscribe = self._engine.subscribe(self._note)
-        threads = [
-            threading.Thread(target=self._watch, args=(name, watch), name=f"llmgenie-{name}", daemon=True)
-            for name, watch in (plugins.sources().items() if self._with_sources else ())
-        ]
-        try:
-            self._scan()
+        with contextlib.ExitStack() as ending:
+            with self._lanes.mutex:  # what is written meanwhile goes behind what was there before
+                ending.callback(self._engine.subscribe(self._note))
+                self._scan()
             self.delivering.set()
-            for thread in threads:
-                thread.start()
+            ending.callback(self.delivering.clear)
+            ending.callback(self._start_sources())
             with ThreadPoolExecutor(WORKERS, "llmgenie-delivery") as pool:
                 while not self._stopped.is_set():
                     self._wake.wait(self._hand_out(pool))
                     self._wake.clear()
-        finally:
-            unsubscribe()
-            for thread in threads:
-                if thread.ident is not None:
-                    thread.join(timeout=GRACE)
-            self.delivering.clear()
 
-    def _watch(self, name: str, watch: plugins.Watch) -> None:
-        while not self._stopped.is_set():
+    def _start_sources(self) -> Callable[[], None]:
+        """Start what raises events by itself; returns what ends it."""
+        over = threading.Event()
+        self._over = over
+        threads = [
+            threading.Thread(target=self._watch, args=(name, watch, over), name=f"llmgenie-{name}", daemon=True)
+            for name, watch in (plugins.sources().items() if self._with_sources else ())
+        ]
+        for thread in threads:
+            thread.start()
+
+        def end() -> None:
+            over.set()
+            for thread in threads:
+                thread.join(timeout=GRACE)
+
+        return end
+
+    def _watch(self, name: str, watch: plugins.Watch, over: threading.Event) -> None:
+        while not over.is_set():
             try:
-                watch(self._engine, self._stopped)
+                watch(self._engine, over)
                 return
             except Exception:
                 log.exception("the source %s broke off; it is started again", name)
-                self._stopped.wait(NOT_NOW)
+                over.wait(NOT_NOW)
 
     # -- what is to be delivered -------------------------------------------------------------------------------------
 
@@ -180,56 +186,51 @@ class Dispatcher:
         self._wake.set()
 
     def _take(self, item: Document) -> None:
-        with self._mutex:
-            if item["id"] not in self._known:
-                self._known.add(item["id"])
-                self._lanes.setdefault(item["destination"], _Lane()).ids.append(item["id"])
-                self._idle.clear()
+        if self._lanes.add(item["id"], item["destination"]):
+            self._idle.clear()
 
     def _hand_out(self, pool: ThreadPoolExecutor) -> float | None:
         """Give every lane that is due to a worker; returns the seconds until the next one is, None when none waits."""
-        with self._mutex:
-            now = time.monotonic()
-            waiting = []
-            for name, lane in list(self._lanes.items()):
-                if lane.busy:
-                    continue
-                if not lane.ids:
-                    del self._lanes[name]
-                elif lane.due <= now:
-                    lane.busy = True
-                    pool.submit(self._work, lane)
-                else:
-                    waiting.append(lane.due - now)
-            busy = any(lane.busy for lane in self._lanes.values())
-            if not busy and self._seen >= self._engine.storage.last_seq():
+        lanes, wait = self._lanes.take(time.monotonic())
+        for lane in lanes:
+            pool.submit(self._work, lane)
+        with self._lanes.mutex:
+            if self._lanes.is_quiet() and self._seen >= self._engine.storage.last_seq():
                 self._idle.set()
-        return min(waiting) if waiting else None
+        return wait
 
-    def _work(self, lane: _Lane) -> None:
+    def _work(self, lane: Lane) -> None:
+        due = 0.0
         try:
             for _ in range(IN_A_ROW):
                 if not lane.ids or self._stopped.is_set():
                     break
-                wait = self._attempt(lane.ids[0])
-                with self._mutex:
-                    if wait is not None:
-                        lane.due = time.monotonic() + wait
-                        break
-                    self._known.discard(lane.ids.popleft())
+                if (wait := self._attempt(lane.ids[0])) is not None:
+                    due = time.monotonic() + wait
+                    break
+                self._end_of(lane)
         except Exception:
             log.exception("a delivery broke off; it is tried again")
-            lane.due = time.monotonic() + NOT_NOW
+            due = time.monotonic() + NOT_NOW
         finally:
-            lane.busy = False
+            self._lanes.give_back(lane, due, time.monotonic())
             self._engine.wake()
             self._wake.set()
+
+    def _end_of(self, lane: Lane) -> None:
+        """The first item of a lane is over, unless it was made pending again the moment it was given up."""
+        id_ = lane.ids[0]
+        self._lanes.is_over(lane)
+        item = self._engine.storage.get(TABLE, id_)
+        if item is not None and item["status"] == "pending":
+            self._take(item)
 
     # -- one attempt -------------------------------------------------------------------------------------------------
 
     def _attempt(self, id_: str) -> float | None:
         """Try to deliver an item; returns None when that is over, else the seconds until the next attempt."""
         engine = self._engine
+        engine.storage.refresh()  # another process may have dropped it
         item = engine.storage.get(TABLE, id_)
         if item is None or item["status"] != "pending":
             return None
@@ -241,7 +242,7 @@ class Dispatcher:
                 return NOT_NOW
             if item["kind"] == TRIGGER:
                 self._run_rule(item)
-            elif (answer := self._hand_over(item)).again is not None:
+            elif (answer := self._hand_over(item, definitions.settings)).again is not None:
                 return answer.again
         except DefinitionError:
             return NOT_NOW
@@ -264,7 +265,7 @@ class Dispatcher:
         elif not self._cancel.is_set():
             deliveries.done(self._engine.storage, item["id"], fired.detail)
 
-    def _hand_over(self, item: Document) -> Delivered:
+    def _hand_over(self, item: Document, settings: Settings) -> Delivered:
         sink = plugins.sinks().get(item["kind"])
         if sink is None:
             raise NotDelivered(f"Nothing here delivers a {item['kind']}.", final=True)
@@ -277,7 +278,7 @@ class Dispatcher:
                 item["event"],
                 item["payload"] or {},
                 item["attempts"] + 1,
-                engine.definitions.settings,
+                settings,
                 engine.project.name,
                 self._cancel,
             )
@@ -296,7 +297,10 @@ class Dispatcher:
         if self._stopped.is_set() and not final:
             return NOT_NOW  # broken off by us: the attempt does not count
         engine = self._engine
-        bounds = engine.definitions.settings.deliveries
+        try:
+            bounds = engine.definitions.settings.deliveries
+        except DefinitionError:
+            return NOT_NOW  # they were broken just now; the attempt does not count
         deliveries.failed(engine.storage, item["id"], why, bounds, retry_after=retry_after, final=final)
         left = engine.storage.get(TABLE, item["id"])
         return _seconds_until(left["next_at"]) if left and left["status"] == "pending" else None

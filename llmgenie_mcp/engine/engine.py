@@ -214,10 +214,11 @@ class Engine(Questions):
             "stopped": [{rule, bound, message}]}; {"duplicate": True} for one seen before.
 
         Raises:
-            BadParams: the name or the data is not usable.
+            BadParams: the name or the data is not usable, or the name is that of an event of llmgenie's own.
         """
         name, data = validation.check_event(event, params)
         definitions, world = self.definitions, World()
+        events.check_told(definitions, name, actor)
         self.storage.refresh()
         before = definitions.situation(self.project, StoreReader(self.storage), session, actor, world)
         list(events.judged(definitions, before, name, data))  # reads what is outside the store before the lock is taken

@@ -10,10 +10,32 @@ from llmgenie_mcp.engine.definitions import Definitions
 from llmgenie_mcp.engine.judge import refusal_of, try_step
 from llmgenie_mcp.engine.lines import commit, entry, event
 from llmgenie_mcp.engine.situation import ENGINE_WORKFLOWS, ActionContext, Situation, request_of
+from llmgenie_mcp.errors import BadParams
 from llmgenie_mcp.machine import Step
-from llmgenie_mcp.outcome import CI_FINISHED
+from llmgenie_mcp.outcome import CI_FINISHED, Actor
 from llmgenie_mcp.plugins import Move
 from llmgenie_mcp.records import Document, Refusal
+
+RESERVED = ("action", "approval", "conversation", "delivery", "event", "operation", "outbox", "trigger")
+"""First words of events that are lines of the log: nobody tells of them, they happen."""
+SOURCES = {"schedule": "schedule", "files": "files"}
+"""First words of events that a source of our own raises, and the actor by which it does."""
+
+
+def check_told(definitions: Definitions, name: str, actor: Actor) -> None:
+    """Refuse an event that would be taken for one of llmgenie's own: rules act on those.
+
+    Raises:
+        BadParams: it is one of them.
+    """
+    first = name.partition(".")[0]
+    if first in RESERVED or (first in SOURCES and actor != Actor("system", SOURCES[first])):
+        hint = f"Events that begin with {', '.join((*RESERVED, *SOURCES))} are llmgenie's own; give yours another name."
+        raise BadParams(f"{name} is what llmgenie tells itself, when it happens.", hint)
+    emitting = [flow.name for flow in definitions.workflows.values() if name in flow.emitted]
+    if emitting and actor.kind == "agent":
+        hint = f"It happens by the transitions of {emitting[0]}; run the action that takes the step."
+        raise BadParams(f"{name} is what the workflow {emitting[0]} emits; an agent cannot tell of it.", hint)
 
 
 def receive(definitions: Definitions, ctx: ActionContext, name: str, data: Document, seq: int) -> Document:

@@ -13,7 +13,8 @@ from llmgenie_mcp.outcome import Document, Event, now
 
 def event(situation: Situation, type: str, subject: str | None, data: Mapping[str, Any]) -> Event:  # noqa: A002
     """A new event of this project."""
-    return Event(type, f"llmgenie/{situation.project.name}", str(uuid.uuid4()), now(), subject, data)
+    actor = f"{situation.actor.kind}:{situation.actor.id}"
+    return Event(type, f"llmgenie/{situation.project.name}", str(uuid.uuid4()), now(), subject, data, actor)
 
 
 def entry(kind: str, name: str, ctx: ActionContext, params: Document, **more: Any) -> Document:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from llmgenie_mcp import validation
+from llmgenie_mcp import outbox, validation
 from llmgenie_mcp.engine import answers
 from llmgenie_mcp.engine.definitions import Definitions
 from llmgenie_mcp.engine.resources import resource_of
@@ -94,19 +95,27 @@ def _supposed(situation: Situation, context: str) -> Document:
 def available(
     definitions: Definitions, situation: Situation, label: str, include_blocked: bool, query: str | None, limit: int
 ) -> Document:
-    """Every action judged in `situation`: what may be done, and on request what may not and why."""
+    """Every action judged in `situation`: what may be done, and on request what may not and why.
+
+    Actions of a group are looked at when they are searched for; else the answer has their number by group.
+    """
     if not isinstance(limit, int):
         raise BadParams(f"limit is {shorten(limit)}.", "Give a whole number.")
-    offers = list(definitions.actions.values())
+    offers, groups = list(definitions.actions.values()), Counter[str]()
     if query is not None and validation.check_name(query, "query"):
         ranked = sorted(((answers.rank(offer, query), offer) for offer in offers), key=lambda pair: -pair[0])
         offers = [offer for score, offer in ranked if score]
     else:
-        offers.sort(key=lambda offer: (offer.everywhere, offer.name))
+        groups.update(offer.group for offer in offers if offer.group)
+        offers = sorted((o for o in offers if not o.group), key=lambda offer: (offer.everywhere, offer.name))
     opened: list[Document] = []
     blocked: list[Document] = []
     triggers = own_triggers(definitions.workflows)
+    beyond = 0  # of a group, and no longer looked at: there are hundreds, and the best came first
     for offer in offers:
+        if offer.group and len(opened) >= max(1, limit):
+            beyond += 1
+            continue
         judgement = definitions.judge(offer, situation, None, every_reason=include_blocked)
         if judgement.allowed:
             line = answers.action_line(offer, judgement)
@@ -121,10 +130,13 @@ def available(
         "session": (situation.session or {}).get("id"),
         "actions": opened[: max(1, limit)],
     }
-    if len(opened) > limit:
-        answer["more"] = len(opened) - limit
+    if more := max(0, len(opened) - max(1, limit)) + beyond:
+        answer["more"] = more
+    if groups:
+        answer["groups"] = dict(sorted(groups.items()))
     if include_blocked:
-        answer["blocked"] = blocked
+        # What the team never set up is of least interest, and what stands last is left out where an answer grows too long.
+        answer["blocked"] = sorted(blocked, key=lambda line: line["reasons"][0]["code"] == "not_configured")
     return answer
 
 
@@ -165,9 +177,17 @@ def state(definitions: Definitions, situation: Situation, warnings: list[str]) -
         "workflows": sorted(flows),
         "policies": sorted(definitions.catalog.policies),
         "trusted": definitions.trusted,
-        "warnings": [*definitions.catalog.notes, *warnings],
+        "warnings": [*definitions.catalog.notes, *warnings, *_about_deliveries(definitions, reader)],
     }
     return {k: v for k, v in answer.items() if v not in (None, [], "")}
+
+
+def _about_deliveries(definitions: Definitions, reader: Reader) -> Iterator[str]:
+    waiting = [*definitions.catalog.triggers, *definitions.settings.webhooks, *definitions.settings.notifications]
+    if waiting and not definitions.trusted:
+        yield f"Nobody accepted {', '.join(waiting)} yet, so no event leads to them: a person says llmgenie trust."
+    if dead := reader.count(outbox.TABLE, {"status": "dead"}):
+        yield f"Deliveries given up: {dead}; a person looks with llmgenie outbox."
 
 
 def policy(definitions: Definitions, name: str) -> Document:

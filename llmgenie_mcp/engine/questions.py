@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import threading
 
-from llmgenie_mcp import contextdata, marks
+from llmgenie_mcp import contextdata
 from llmgenie_mcp.engine import answers, overview
-from llmgenie_mcp.engine.definitions import Definitions, load
+from llmgenie_mcp.engine.definitions import Definitions, load, mark_of
 from llmgenie_mcp.engine.situation import Situation, StoreReader, World
 from llmgenie_mcp.engine.telemetry import Observed, observed
 from llmgenie_mcp.loader.catalog import Catalog
@@ -37,7 +37,7 @@ class Questions(Observed):
         """What is in force now; loaded again when a file behind it changed."""
         with self._lock:
             known = self._definitions
-            if known is None or known.mark != marks.definitions(self.project.store):
+            if known is None or known.mark != mark_of(self.project.store):
                 self._definitions = known = load(self.project)
             return known
 

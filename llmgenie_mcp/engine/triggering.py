@@ -10,7 +10,7 @@ from llmgenie_mcp.expressions import facts_read, fill_params, format_message, te
 from llmgenie_mcp.outbox import Cause
 from llmgenie_mcp.outcome import Actor, Document
 from llmgenie_mcp.plugins import NotDelivered
-from llmgenie_mcp.triggers import TriggerRule
+from llmgenie_mcp.triggers import TriggerRule, event_type
 
 if TYPE_CHECKING:
     import threading
@@ -50,11 +50,10 @@ def run_step(engine: Engine, item: Document, cancel: threading.Event) -> Fired:
         raise NotDelivered(f"There is no trigger rule {item['name']} in force any more.", final=True)
     number, event = item["step"], item["event"]
     last = number + 1 == len(rule.run)
-    cause = Cause((*item["chain"], item["destination"]), event["id"], item["id"], number, last)
+    cause = Cause((*item["chain"], item["destination"]), event["id"], item["id"], number, last, cancel)
     facts = _facts(engine, rule, number, event)
-    if number == 0 and not _holds(rule, facts):
-        why = [str(clause) for clause in rule.condition.explain(facts).clauses]
-        return Fired(Cause(cause.chain, cause.event, cause.item), None, {"skipped": f"when: {rule.when}", "trace": why})
+    if number == 0 and (skipped := _skipped(item["name"], rule, facts)) is not None:
+        return Fired(Cause(cause.chain, cause.event, cause.item), None, skipped)
     step = rule.run[number]
     outcome = engine.run_action(
         step.action,
@@ -64,7 +63,8 @@ def run_step(engine: Engine, item: Document, cancel: threading.Event) -> Fired:
         cancel=cancel,
         cause=cause,
     )
-    return Fired(cause, outcome, {"action": step.action, "status": outcome.status})
+    why = [reason.message for reason in outcome.reasons]
+    return Fired(cause, outcome, {"action": step.action, "status": outcome.status, **({"reasons": why} if why else {})})
 
 
 def _facts(engine: Engine, rule: TriggerRule, number: int, event: Document) -> dict[str, Any]:
@@ -73,6 +73,16 @@ def _facts(engine: Engine, rule: TriggerRule, number: int, event: Document) -> d
     names = facts_read(rule.condition, texts)
     situation = engine.situation(actor=Actor("system", "llmgenie"))
     return {**situation.facts(name for name in names if not name.startswith("event")), "event": event}
+
+
+def _skipped(name: str, rule: TriggerRule, facts: dict[str, Any]) -> Document | None:
+    """Why the rule does nothing with the event, as the log says it; None when it runs."""
+    whose = facts["event"]["data"].get("rule")
+    if event_type(name, rule) is not None and whose != name:
+        return {"skipped": f"the event is that of the rule {whose}, whose name differs in - and _ alone"}
+    if _holds(rule, facts):
+        return None
+    return {"skipped": f"when: {rule.when}", "trace": [str(clause) for clause in rule.condition.explain(facts).clauses]}
 
 
 def _holds(rule: TriggerRule, facts: dict[str, Any]) -> bool:

@@ -8,14 +8,17 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from llmgenie_mcp.errors import BadParams
 from llmgenie_mcp.faces import cli_text as text
-from llmgenie_mcp.faces.cli_base import Cli, Command
+from llmgenie_mcp.faces.cli_base import Cli, Command, deliver
 from llmgenie_mcp.faces.cli_read import pass_cli
+
+if TYPE_CHECKING:
+    from llmgenie_mcp.engine import Engine
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -169,12 +172,30 @@ def event(cli: Cli, name: str, session: str | None, pairs: tuple[str, ...], docu
     """
     with cli.engine() as engine:
         data = engine.trigger_event(name, parameters(pairs, document), session=session, actor=cli.actor)
+        _deliver(engine, data)
     lines = [f"{data['event']['type']} is recorded as {data['event']['id']} (line {data['seq']})."]
     lines += [f"{step['instance']}: {step['from']} → {step['to']}" for step in data["moved"]]
     for refused in data["refused"]:
         lines.append(f"{refused['instance']} stays:")
         lines += [one for reason in refused["reasons"] for one in text.reason_lines(reason)]
-    cli.show(data, lines if data["moved"] or data["refused"] else [*lines, "Nothing waits for it."])
+    lines += [f"{stop['rule']} does not run: {stop['message']}" for stop in data.get("stopped", ())]
+    lines += [f"{item['id']} {item['destination']}: {item['status']}" for item in data.get("delivered", ())]
+    cli.show(data, lines if len(lines) > 1 else [*lines, "Nothing waits for it."])
+
+
+def _deliver(engine: Engine, data: dict[str, Any]) -> None:
+    """Deliver what an event leads to, if no server does; `data["delivered"]` then says what came of each."""
+    if not data.get("deliveries"):
+        return
+    items = {id_: engine.storage.get("outbox", id_) for id_ in data["deliveries"]}
+    deliver(engine)
+    engine.storage.refresh()
+    data["delivered"] = []
+    for id_, item in items.items():
+        left = engine.storage.get("outbox", id_)
+        status = "done" if left is None else "given up" if left["status"] == "dead" else "waits"
+        told = {"id": id_, "destination": (item or left or {}).get("destination", ""), "status": status}
+        data["delivered"].append({**told, **({"why": left["error"]} if left and left["error"] else {})})
 
 
 COMMANDS = (run, update, event)

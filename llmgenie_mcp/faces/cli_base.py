@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 OK, DENIED, USAGE = 0, 1, 2
 INTERRUPTED = 130
+DRAIN_SECONDS = 60.0
+"""So long does a command wait for what it led to; what is not delivered by then stays in the outbox."""
 
 
 @dataclass
@@ -56,7 +58,10 @@ class Cli:
         with quick_imports():
             from llmgenie_mcp.engine import Engine
         with Engine.open(self.project, read_only=read_only) as engine:
+            before = engine.storage.last_seq()
             yield engine
+            if engine.storage.last_seq() > before:
+                deliver(engine)
 
     @contextmanager
     def storage(self) -> Iterator[Storage]:
@@ -107,6 +112,14 @@ class Cli:
         else:
             text.say(lines, error=True)
         raise click.exceptions.Exit(DENIED)
+
+
+def deliver(engine: Engine) -> None:
+    """Deliver what is in the outbox, if no server does; a command that wrote something leaves nothing due behind."""
+    if engine.storage.query("outbox", {"status": "pending"}, limit=0).total:
+        from llmgenie_mcp.engine.dispatcher import Dispatcher
+
+        Dispatcher(engine, sources=False).drain(DRAIN_SECONDS)
 
 
 def print_json(document: Any) -> None:

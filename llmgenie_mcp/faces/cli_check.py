@@ -103,6 +103,8 @@ def _part(path: Path) -> str | None:
 
 def _of_catalog(store: Path, *, trusted: bool) -> list[Problem]:
     from llmgenie_mcp import plugins
+    from llmgenie_mcp.config import Settings
+    from llmgenie_mcp.engine.definitions import offered
     from llmgenie_mcp.engine.situation import vocabulary
     from llmgenie_mcp.loader.catalog import load_catalog
     from llmgenie_mcp.loader.settings import read_settings
@@ -111,6 +113,7 @@ def _of_catalog(store: Path, *, trusted: bool) -> list[Problem]:
     problems, settings, actions = [], None, plugins.actions()
     try:
         settings = read_settings(store)
+        actions, _ = offered(store, settings.value if settings else Settings(), trusted)
     except DefinitionError as error:
         problems += _listed(error)
     try:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import sys
+
 import click
 
 from llmgenie_mcp.faces.cli_base import Cli, Command
@@ -9,10 +12,33 @@ from llmgenie_mcp.faces.cli_read import pass_cli
 
 
 @click.command(cls=Command)
+@click.option("--http", is_flag=True, help="REST and MCP over HTTP, for this machine, in place of stdin and stdout.")
+@click.option("--host", metavar="HOST", help="With --http: address to listen at; one that others reach needs a token.")
+@click.option("--port", metavar="PORT", type=click.IntRange(0, 65535), help="With --http: port; 0 is any free one.")
 @pass_cli
-def serve(cli: Cli) -> None:
-    """Serve MCP on stdin and stdout, as llmgenie-mcp does."""
-    serve_stdio(cli)
+def serve(cli: Cli, http: bool, host: str | None, port: int | None) -> None:
+    """Serve MCP on stdin and stdout; with --http REST, and MCP over HTTP.
+
+    Over HTTP it prints where, and serves until SIGTERM or Ctrl-C. Settings are under `rest:` in llmgenie.yaml.
+    """
+    if http:
+        serve_http(cli, host, port)
+    elif host is not None or port is not None:
+        raise click.UsageError("--host and --port go with --http.")
+    else:
+        serve_stdio(cli)
+
+
+def serve_http(cli: Cli, host: str | None, port: int | None) -> None:
+    """The HTTP server; says in one line where it is, once it answers."""
+    from llmgenie_mcp.faces.rest_serve import Address, serve
+
+    def announce(address: Address) -> None:
+        told = json.dumps({"ok": True, "data": address.to_dict()})
+        click.echo(told if cli.json else f"llmgenie serves {address.project} at {address.url} (MCP: {address.url}/mcp)")
+        sys.stdout.flush()
+
+    serve(cli.folder, host, port, announce)
 
 
 def serve_stdio(cli: Cli) -> None:

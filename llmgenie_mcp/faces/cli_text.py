@@ -191,11 +191,14 @@ def log_line(entry: Mapping[str, Any]) -> str:
     state = entry.get("state") or {}
     moved = [state] if state else entry.get("moved") or []
     about = [
-        str(entry.get("action") or entry.get("approval") or ""),
+        str(entry.get("action") or entry.get("approval") or entry.get("item") or ""),
         *(f"{step['instance']}: {step['from']} → {step['to']}" for step in moved),
         *(f"{r['rule']}: {r['message']}" for r in entry.get("reasons") or ()),
         *(str(note) for note in entry.get("notes") or ()),
         str((entry.get("error") or {}).get("message", "")),
+        *(str(entry.get(name) or "") for name in ("destination", "why")),
+        *(str(stop.get("message")) for stop in entry.get("stopped") or ()),
+        f"→ {', '.join(entry['deliveries'])}" if entry.get("deliveries") else "",
     ]
     if what == "action.completed" and not state and (id_ := (entry.get("result") or {}).get("id")):
         about.insert(1, str(id_))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,6 +15,9 @@ from llmgenie_mcp.faces import cli_text as text
 from llmgenie_mcp.faces.cli_base import Cli, Command, quick_imports
 from llmgenie_mcp.faces.cli_person import confirmed, require_person
 from llmgenie_mcp.faces.cli_read import pass_cli
+
+if TYPE_CHECKING:
+    from llmgenie_mcp.engine.definitions import Definitions
 
 SEEN = "trusted-files.json"
 """Beside the record of trust: the hash of each file as it was accepted, to tell later what has changed."""
@@ -66,7 +70,7 @@ def _facts(cli: Cli, store: Path) -> dict[str, Any]:
         mark = hashlib.sha256(data).hexdigest()
         status = "new" if name not in accepted else "unchanged" if accepted[name] == mark else "changed"
         files.append({"path": name, "status": status, "bytes": len(data), "sha256": mark})
-    effects = _effects(cli) if files else {"commands": [], "replaces": []}
+    effects = _effects(cli) if files else {"commands": [], "replaces": [], "live": []}
     if record.fingerprint(store) != fingerprint:
         raise ProjectError(CHANGED, "Read them again: llmgenie trust")
     present = {file["path"] for file in files}
@@ -95,7 +99,30 @@ def _effects(cli: Cli) -> dict[str, Any]:
         {"name": name, "argv": command.argv, "cwd": command.cwd, "env": command.env, "timeout": command.timeout}
         for name, command in found.settings.commands.items()
     ]
-    return {"commands": commands, "replaces": [*packaged, *found.catalog.notes]}
+    return {"commands": commands, "replaces": [*packaged, *found.catalog.notes], "live": list(_live(found))}
+
+
+def _live(found: Definitions) -> Iterator[str]:
+    """What would run by itself, and what would be told to whom."""
+    settings = found.settings
+    for name, rule in found.catalog.triggers.items():
+        on = rule.schedule or ", ".join(rule.patterns or rule.files or ())
+        yield f"trigger {name}: on {on} runs {', '.join(step.action for step in rule.run)}"
+    for name, webhook in settings.webhooks.items():
+        yield f"webhook {name}: {', '.join(webhook.events)} go to {webhook.url}"
+    for name, told in settings.notifications.items():
+        yield f"notification {name}: {', '.join(told.events) or 'what agents send'}"
+    for name, receiver in settings.receivers.items():
+        yield f"receiver {name}: events signed by {receiver.kind} are believed"
+    for name, ci in settings.ci.items():
+        yield f"ci {name}: agents may start {ci.workflow or 'a pipeline'} of {ci.project} ({ci.kind})"
+    for name, call in settings.calls.items():
+        yield f"call {name}: agents may {call.method} {call.url}"
+    for name, upstream in settings.upstreams.items():
+        given = [*upstream.env, *upstream.headers, *upstream.secret_headers]
+        also = f", and it is given {', '.join(given)}" if given else ""
+        starts = upstream.url or f"starts {text.compact(list(upstream.command))} in {upstream.cwd}"
+        yield f"upstream {name}: {starts}{also}; of its tools those that a person accepts are open"
 
 
 def _lines(data: dict[str, Any]) -> list[str]:
@@ -110,6 +137,8 @@ def _lines(data: dict[str, Any]) -> list[str]:
         lines.append(f"  {command['name']}: {text.plain(text.compact(command['argv']))}")
         more = {k: v for k, v in (("cwd", command["cwd"]), ("env", command["env"])) if v not in (".", {})}
         lines.append(f"      with {text.plain(text.compact(more))}" if more else "")
+    if data["live"]:
+        lines += ["By itself, or to others:", *(f"  {text.line(one, 300)}" for one in data["live"])]
     if data["replaces"]:
         lines += ["Own definitions:", *(f"  {text.line(one, 300)}" for one in data["replaces"])]
     return lines

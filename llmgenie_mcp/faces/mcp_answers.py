@@ -118,6 +118,9 @@ def actions_text(data: Document) -> str:
         lines = [f"{head}: no action is open."]
     if data.get("more"):
         lines.append(f"… and {data['more']} more; use query.")
+    if data.get("groups"):
+        found = ", ".join(f"{name}.* ({count})" for name, count in data["groups"].items())
+        lines.append(f"Tools of other servers, to be found with query: {found}.")
     if data.get("blocked"):
         lines.append("Blocked:")
         lines += [f"- {blocked['name']}: {_reasons(blocked['reasons'])}" for blocked in data["blocked"]]
@@ -302,9 +305,18 @@ def event_text(data: Document) -> str:
     lines += [f"{step['instance']}: {step['from']} → {step['to']}" for step in data["moved"]]
     for refused in data["refused"]:
         lines.append(f"{refused['instance']} stays: {_reasons(refused['reasons'])}")
-    if not data["moved"] and not data["refused"]:
+    lines += led_to(data)
+    if len(lines) == 1:
         lines.append("Nothing waits for it.")
     return "\n".join(lines)
+
+
+def led_to(data: Document) -> list[str]:
+    """What rules, webhooks and notifications an event leads to; they are run and delivered after it."""
+    lines = [f"{stop['rule']} does not run: {stop['message']}" for stop in data.get("stopped", ())]
+    if data.get("deliveries"):
+        lines.append(f"It leads to {', '.join(data['deliveries'])}; what came of them: get_context_data meta-log.")
+    return lines
 
 
 def decision_text(action: str, data: Document) -> str:

@@ -57,6 +57,10 @@ async def ask(call: Call, approval: Document, outcome: Outcome) -> CallToolResul
     """Put the question to the person in front of the client, or say how else it is answered."""
     if not call.engine.definitions.settings.approvals.elicitation:
         return _open_question(outcome, approval, "This project takes answers in a terminal only.")
+    if not _has_person(call):
+        return _open_question(
+            outcome, approval, "Over HTTP it is a person's own token that answers, and yours is none."
+        )
     if not can_ask(call):
         return _open_question(outcome, approval, "This client has no dialogue for it.")
     form = ElicitRequestFormParams(message=_question(approval), requested_schema=FORM)
@@ -85,6 +89,8 @@ async def settle(call: Call, approval: Document, answer: ElicitResult | None) ->
     """Record a decision; a dialogue that was closed or dismissed is no decision."""
     from llmgenie_mcp.records import Outcome
 
+    if not _has_person(call):
+        answer = None
     content = (answer.content or {}) if answer is not None and answer.action == "accept" else {}
     decision = content.get("decision")
     if decision not in (YES, NO):
@@ -99,7 +105,7 @@ async def settle(call: Call, approval: Document, answer: ElicitResult | None) ->
         call.engine.decide_approval,
         approval["id"],
         decision == YES,
-        person=_person(),
+        person=call.token or _person(),
         channel="elicitation",
         comment=str(content.get("comment") or ""),
     )
@@ -126,6 +132,11 @@ def _question(approval: Document) -> str:
     question = approval.get("question") or f"Approve {approval.get('action')}?"
     says = f"\nThe agent says: {shorten(approval['comment'], 500)}" if approval.get("comment") else ""
     return f"{approval['id']}: {question}{says}"
+
+
+def _has_person(call: Call) -> bool:
+    """Whether a person is behind the client: over HTTP an agent's own program could answer its own dialogue."""
+    return call.role in (None, "human", "admin")
 
 
 def _person() -> str:

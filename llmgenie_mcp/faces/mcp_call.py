@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, MutableMapping
+from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
-
-import anyio
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from llmgenie_mcp.errors import shorten
+from llmgenie_mcp.faces.background import Background
 from llmgenie_mcp.faces.mcp_project import AnyContext
 
 if TYPE_CHECKING:
@@ -21,24 +21,44 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_threads = ThreadPoolExecutor(32, "llmgenie-action")
-"""Threads of their own, so that slow actions never take those in which questions are answered."""
-
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What a tool has at hand: the open Engine and the client's request."""
+    """What a tool has at hand: the open Engine, the client's request, and where slow actions run."""
 
     engine: Engine
     context: AnyContext
+    background: Background
+
+    @property
+    def role(self) -> str | None:
+        """What the caller may do: reader, agent, human or admin, by its token; None over stdio, which has no tokens."""
+        return None if (scope := self._scope()) is None else str(scope.get("llmgenie.role") or "reader")
+
+    @property
+    def token(self) -> str | None:
+        """The name of the token that came over HTTP, if any."""
+        return None if (scope := self._scope()) is None else scope.get("llmgenie.token")
+
+    def _scope(self) -> MutableMapping[str, Any] | None:
+        """This very request over HTTP, with what its guard found out about it."""
+        if self.context.protocol_version is None:
+            return None
+        request = self.context.request_context.request
+        return None if request is None else request.scope
 
     @property
     def actor(self) -> Actor:
-        """The agent, by the name that its client gives itself. Never a person: nothing here has seen one."""
+        """The agent, by the name of its token, else that which its client gives itself.
+
+        Never a person: nothing here has seen one. A person's token only says whose client it is.
+        """
         from llmgenie_mcp.records import Actor
 
         if self.context.protocol_version is None:
             return Actor()
+        if self.role == "agent" and self.token:
+            return Actor("agent", self.token)
         client = self.context.session.client_params
         return Actor("agent", shorten(client.client_info.name, 60)) if client and client.client_info.name else Actor()
 
@@ -68,13 +88,6 @@ class Slow:
 async def run_slowly(call: Call, work: Callable[[Slow], T]) -> T:
     """Run `work` in a thread. When the client cancels, it is told to stop and waited for: its end gets recorded."""
     slow = Slow(call)
-    working = asyncio.get_running_loop().run_in_executor(_threads, work, slow)
-    try:
-        answer = await asyncio.shield(working)
-    except anyio.get_cancelled_exc_class():
-        slow.cancel.set()
-        with anyio.CancelScope(shield=True):
-            await asyncio.wait({working})
-        raise
+    answer = await call.background.run(partial(work, slow), slow.cancel)
     await slow.reported()
     return answer

@@ -23,6 +23,7 @@ from pydantic import AnyUrl
 import llmgenie_mcp
 from llmgenie_mcp.errors import LlmgenieError, UnknownName, shorten
 from llmgenie_mcp.faces import mcp_prompts, mcp_resources
+from llmgenie_mcp.faces.background import Background
 from llmgenie_mcp.faces.mcp_answers import error_text
 from llmgenie_mcp.faces.mcp_call import Call
 from llmgenie_mcp.faces.mcp_changes import Changes
@@ -35,6 +36,7 @@ PATIENCE = 86_400.0
 RESOURCE_NOT_FOUND = -32002
 """The handshake era's code for a resource that is not there; since 2026-07-28 it is INVALID_PARAMS."""
 NEED_PROJECT = ("subscriptions/listen", "resources/subscribe", "completion/complete")
+READER = "reader"
 GREETINGS = ("notifications/initialized", "server/discover")
 NEVER_CHANGES = CacheHint(ttl_ms=3_600_000, scope="public")
 
@@ -58,13 +60,17 @@ class Face(MCPServer[None]):
         "resources/templates/list": NEVER_CHANGES,
     }
 
-    def __init__(self, project: str | None = None, *, engine: Engine | None = None) -> None:
+    def __init__(
+        self, project: str | None = None, *, engine: Engine | None = None, background: Background | None = None
+    ) -> None:
         """A server about one project.
 
         Args:
             project: its folder; None to look for it at the first need: environment, client's roots, current folder.
             engine: an open Engine to use instead; it stays its giver's to close.
+            background: where slow actions run; None: in threads of its own.
         """
+        self.background = background or Background()
         self.changes = Changes()
         self.greeted = anyio.Event()
         self.project = OpenProject(project, engine=engine, opened=self.changes.opened)
@@ -106,7 +112,10 @@ class Face(MCPServer[None]):
             engine = await self.project.engine(context)
             if isinstance(engine, InputRequiredResult):
                 return engine
-            return await tool.run(Call(engine, context), args)
+            request = Call(engine, context, self.background)
+            if request.role == READER and not tool.hints.read_only_hint:
+                raise ToolError(_only_reading(name))
+            return await tool.run(request, args)
         except LlmgenieError as error:
             raise ToolError(error_text(error)) from error
         except (ToolError, MCPError):
@@ -196,6 +205,14 @@ async def _lifespan(server: MCPServer[None]) -> AsyncIterator[None]:
             group.cancel_scope.cancel()
             with anyio.CancelScope(shield=True):
                 await server.project.close()
+
+
+def _only_reading(name: str) -> str:
+    reading = ", ".join(tool.name for tool in TOOLS.values() if tool.hints.read_only_hint)
+    return (
+        f"{name} changes something, and your token is a reader's. It may call: {reading}.\n"
+        "Whoever runs the server makes one that may act: llmgenie token create.\n(code: forbidden)"
+    )
 
 
 def _unknown_tool(name: str, engine: Engine | None) -> str:

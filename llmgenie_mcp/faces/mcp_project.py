@@ -24,6 +24,7 @@ from llmgenie_mcp.project import ENVIRONMENT, STORE, git_top, resolve
 
 if TYPE_CHECKING:
     from llmgenie_mcp.engine import Engine
+    from llmgenie_mcp.engine.dispatcher import Dispatcher
     from llmgenie_mcp.faces.hook_server import HookServer
 
 AnyContext: TypeAlias = Context[Any, Any]
@@ -51,6 +52,7 @@ class OpenProject:
         self._opened = opened
         self._engine: Engine | None = None
         self._hooks: HookServer | None = None
+        self._dispatcher: Dispatcher | None = None
         self._lock = anyio.Lock()
 
     @property
@@ -84,6 +86,7 @@ class OpenProject:
             # Not under the event loop: the store is read here.
             opened = await anyio.to_thread.run_sync(_open, folder, source)
             self._hooks = await anyio.to_thread.run_sync(serve_hooks, opened)
+            self._dispatcher = await anyio.to_thread.run_sync(deliver, opened)
             return self._take(opened)
 
     async def prepare(self) -> None:
@@ -100,6 +103,8 @@ class OpenProject:
         engine, self._engine = self._engine, None
         if self._hooks is not None:
             await anyio.to_thread.run_sync(self._hooks.stop)
+        if self._dispatcher is not None:
+            await anyio.to_thread.run_sync(self._dispatcher.stop)
         if engine is not None and engine is not self._given:
             await anyio.to_thread.run_sync(engine.close)
 
@@ -140,6 +145,15 @@ def serve_hooks(engine: Engine) -> HookServer:
     )
     server.start()
     return server
+
+
+def deliver(engine: Engine) -> Dispatcher:
+    """Deliver what is in the project's outbox from this process, unless another one does already."""
+    from llmgenie_mcp.engine.dispatcher import Dispatcher
+
+    dispatcher = Dispatcher(engine)
+    dispatcher.start()
+    return dispatcher
 
 
 async def _roots(context: AnyContext) -> Sequence[str] | InputRequiredResult:

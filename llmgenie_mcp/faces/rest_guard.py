@@ -38,7 +38,7 @@ ROLE, TOKEN, REQUEST_ID = "llmgenie.role", "llmgenie.token", "llmgenie.request_i
 """What the guard puts into the scope: role and name of the token (None: none), and an id for the logs."""
 PROBES = ("/health", "/ready")
 """Open without a token, and answered however much is going on."""
-OPEN = re.compile(r"/(?:health|ready|webhooks/[^/]+)")
+OPEN = re.compile(r"/(?:health|ready|webhooks/[^/]+|\.well-known/oauth-protected-resource(?:/mcp)?)")
 """Addresses that need no token; who sends a webhook signs it."""
 STREAMS = 100
 """So many streams at the same time; they last, and so they do not count as requests being answered."""

@@ -118,6 +118,8 @@ def _listening(host: str, port: int) -> Iterator[socket.socket]:
         raise UsageError(f"There is no address {shorten(host)}: {error}.", "Use --host 127.0.0.1.") from error
     with socket.socket(family, kind, protocol) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # Head and body of an answer are two writes: by Nagle's algorithm the second would wait 40 ms for an acknowledgement.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         try:
             listener.bind(address)
             listener.listen(BACKLOG)

@@ -23,6 +23,7 @@ IN_WORDS = {
     r"^[a-z][a-z0-9_]*$": "lower-case letters, digits and _, beginning with a letter",
     r"^[a-z][a-z0-9-]*$": "lower-case letters, digits and -, beginning with a letter",
     r"^[a-z][a-z0-9_-]*$": "lower-case letters, digits, _ and -, beginning with a letter",
+    r"^(\*|[a-z][a-z0-9_]*)([.*][a-z0-9_*]+)*\*?$": "words of lower-case letters, digits and _, joined by dots; * stands for any",
     r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*$": "words of lower-case letters, digits and _, joined by dots",
 }
 _TYPES = {

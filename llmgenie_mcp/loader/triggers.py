@@ -6,8 +6,11 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from llmgenie_mcp import schedules
 from llmgenie_mcp.expressions import Expression, Problem, Vocabulary, message_names, templates
+from llmgenie_mcp.expressions.patterns import compile_glob
 from llmgenie_mcp.loader.schema import nearest
+from llmgenie_mcp.loader.structure import matches
 from llmgenie_mcp.triggers import EVENT_VOCABULARY, TriggerRule
 
 if TYPE_CHECKING:
@@ -23,15 +26,34 @@ def check_trigger(rule: TriggerRule, vocabulary: Vocabulary, actions: Collection
         actions: names of what may be run.
     """
     known = vocabulary | EVENT_VOCABULARY
+    yield from _check_source(rule)
     for offset, message, hint in known.check(rule.condition):
         yield Problem(("when",), message, hint, offset)
     for offset, message, hint in known.check_names(message_names(rule.session)):
         yield Problem(("session",), message, hint, offset)
     for index, step in enumerate(rule.run):
-        if step.action not in actions:
+        if not matches(step.action, actions):
             message = f"No action is called {step.action!r}"
             yield Problem(("run", index, "action"), message, nearest(step.action, actions))
         yield from check_templates(step.params, known, ("run", index, "params"))
+
+
+def _check_source(rule: TriggerRule) -> Iterator[Problem]:
+    """What is wrong with a rule's times and files."""
+    if rule.schedule is not None and (wrong := schedules.wrong_schedule(rule.schedule)) is not None:
+        offset, message = wrong
+        yield Problem(("schedule",), message, schedules.HINT, offset)
+    if (wrong_zone := schedules.wrong_zone(rule.timezone)) is not None:
+        yield Problem(("timezone",), *wrong_zone)
+    for index, pattern in enumerate(rule.files or ()):
+        try:
+            compile_glob(pattern)
+        except ValueError as error:
+            yield Problem(("files", index), str(error), "Such as docs/**, **/*.py or pyproject.toml.")
+            continue
+        if pattern.startswith("/") or {".", ".."} & {*pattern.split("/")}:
+            message = f"The pattern {pattern!r} fits no file: paths are told as from the project's folder"
+            yield Problem(("files", index), message, "Such as docs/**, **/*.py or pyproject.toml.")
 
 
 def check_templates(params: Mapping[str, Any], known: Vocabulary, loc: tuple[str | int, ...]) -> Iterator[Problem]:
