@@ -8,7 +8,17 @@ from __future__ import annotations
 
 from typing import Annotated, Any, TypeAlias
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    JsonValue,
+    StringConstraints,
+    Tag,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from llmgenie_mcp.errors import ExpressionError
@@ -36,6 +46,11 @@ EventPatterns: TypeAlias = Annotated[
 ]
 
 
+OneOrMore: TypeAlias = Annotated[
+    Annotated[EventPattern, Tag("one")] | Annotated[EventPatterns, Tag("several")],
+    Discriminator(lambda given: "one" if isinstance(given, str) else "several"),
+]
+"""Told apart by what is written, so that a mistake is told once."""
 FilePatterns: TypeAlias = Annotated[
     tuple[Annotated[str, StringConstraints(min_length=1, max_length=200)], ...],
     AfterValidator(_some),
@@ -73,7 +88,7 @@ class TriggerRule(_Part):
     """On which event, under which condition, which actions run. Exactly one of `on`, `schedule` and `files` is given."""
 
     description: str = Field(default="", max_length=500, description="What it is for.")
-    on: EventPattern | EventPatterns | None = Field(
+    on: OneOrMore | None = Field(
         default=None,
         description="Type of the event, or several; `*` stands for any characters.",
         examples=["ci.finished", ["review.*", "action.denied"]],

@@ -34,7 +34,8 @@ def test_the_library_example_runs_and_is_refused_with_the_rule_that_it_names(tmp
 
 
 def test_the_settings_and_the_policy_load() -> None:
-    settings, policy = blocks("yaml")
+    live, settings, policy = blocks("yaml")
+    assert load_bytes(live.encode(), Settings, "settings").value.triggers["submit-when-green"]
     assert load_bytes(settings.encode(), Settings, "settings").value.commands["test"].argv == ["pytest", "-q"]
     assert load_bytes(policy.encode(), Policy, "policy").value.name == "branch_protection"
 

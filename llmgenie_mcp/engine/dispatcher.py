@@ -116,12 +116,12 @@ class Dispatcher:
         if self._engine.storage.location == "memory:":
             yield True
             return
-        folder = self._engine.project.store / "run"
-        if not folder.parent.is_dir():
+        path = deliveries.lock_file(self._engine.project.store)
+        if not self._engine.project.store.is_dir():
             yield False  # nothing was written yet, and looking is to leave no trace
             return
-        folder.mkdir(exist_ok=True)
-        with (folder / "outbox.lock").open("a", encoding="utf-8") as lock:
+        path.parent.mkdir(exist_ok=True)
+        with path.open("a", encoding="utf-8") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from llmgenie_mcp.engine.deliveries import lock_file
 from llmgenie_mcp.errors import DefinitionError, LlmgenieError, StorageError
 from llmgenie_mcp.faces.cli_checks import Check
 from llmgenie_mcp.outbox import TABLE
@@ -31,7 +32,7 @@ def examine(engine: Engine) -> list[Check]:
 def someone_delivers(store: Path) -> bool:
     """Whether a process holds the lock of the one who delivers for the project of `store` (see `engine.dispatcher`)."""
     try:
-        with (store / "run" / "outbox.lock").open("rb") as lock:
+        with lock_file(store).open("rb") as lock:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
