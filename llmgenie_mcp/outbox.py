@@ -13,6 +13,7 @@ import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from llmgenie_mcp.errors import ExpressionError
@@ -260,6 +261,11 @@ def _bounded(tx: Transaction, route: Route, chain: tuple[str, ...]) -> Document 
     return {"bound": "per_minute", "message": message} if rate["stopped"] == 1 else {}
 
 
+def lock_file(store: Path) -> Path:
+    """The file that the process which delivers for the project of `store` holds a lock on."""
+    return store / "run" / "outbox.lock"
+
+
 def delay(attempt: int, first: float, longest: float, *, chance: float | None = None) -> float:
     """Seconds to wait after a failed attempt: exponential, with jitter.
 
@@ -277,4 +283,4 @@ def delay(attempt: int, first: float, longest: float, *, chance: float | None = 
     return whole * (0.5 + 0.5 * (random.random() if chance is None else chance))  # noqa: S311 - jitter is no secret
 
 
-__all__ = ["TABLE", "Cause", "Delivery", "Route", "Routes", "delay", "events_of", "fill", "put", "settle"]
+__all__ = ["TABLE", "Cause", "Delivery", "Route", "Routes", "delay", "events_of", "fill", "lock_file", "put", "settle"]

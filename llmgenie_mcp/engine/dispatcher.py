@@ -22,7 +22,7 @@ from llmgenie_mcp.engine import deliveries
 from llmgenie_mcp.engine.lanes import Lane, Lanes
 from llmgenie_mcp.engine.triggering import run_step
 from llmgenie_mcp.errors import DefinitionError, LlmgenieError, StorageError
-from llmgenie_mcp.outbox import TABLE, TRIGGER, Cause
+from llmgenie_mcp.outbox import TABLE, TRIGGER, Cause, lock_file
 from llmgenie_mcp.outcome import Actor, Document
 from llmgenie_mcp.plugins import Delivered, NotDelivered, Parcel
 
@@ -116,7 +116,7 @@ class Dispatcher:
         if self._engine.storage.location == "memory:":
             yield True
             return
-        path = deliveries.lock_file(self._engine.project.store)
+        path = lock_file(self._engine.project.store)
         if not self._engine.project.store.is_dir():
             yield False  # nothing was written yet, and looking is to leave no trace
             return

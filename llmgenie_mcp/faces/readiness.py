@@ -10,10 +10,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from llmgenie_mcp.engine.deliveries import lock_file
 from llmgenie_mcp.errors import DefinitionError, LlmgenieError, StorageError
 from llmgenie_mcp.faces.cli_checks import Check
-from llmgenie_mcp.outbox import TABLE
+from llmgenie_mcp.outbox import TABLE, lock_file
 
 if TYPE_CHECKING:
     from llmgenie_mcp.engine import Engine
