@@ -1,0 +1,142 @@
+"""Tasks of other tools, and llmgenie's own exports, brought into a project.
+
+A format is one file in this folder with a `FORMAT`; `formats` finds them. `import_path` is the whole flow: which format is
+it → read it → may it come in → merge → one transaction with one line in the meta-log, or nothing at all.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from llmgenie_mcp.errors import ActionError, UsageError, shorten
+from llmgenie_mcp.importers._items import Format, Item, Sign
+from llmgenie_mcp.importers._report import Report
+from llmgenie_mcp.importers._tree import DEFAULT_BOUND, MEBIBYTE, Tree
+from llmgenie_mcp.outcome import Actor, Outcome
+
+if TYPE_CHECKING:
+    from llmgenie_mcp.engine import Engine
+
+MOST_TOLD = 20
+
+
+@cache
+def formats() -> dict[str, Format]:
+    """Every format by name."""
+    names = sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_"))
+    found = (importlib.import_module(f"{__name__}.{name}").FORMAT for name in names)
+    return {form.name: form for form in found}
+
+
+def detect(tree: Tree, wanted: str | None = None) -> tuple[Format, Sign]:
+    """Which format it is, and by what that was told.
+
+    Args:
+        tree: the file or folder.
+        wanted: the format's name, when somebody said so.
+
+    Raises:
+        UsageError: it looks like none or several, or not like the one that was named.
+    """
+    known = formats()
+    if wanted is not None and wanted not in known:
+        raise UsageError(f"There is no format {shorten(wanted)!r}.", f"Formats: {', '.join(known)}.")
+    signs = [(form, sign) for form in known.values() if wanted in (None, form.name) for sign in form.find(tree)]
+    best = [pair for pair in signs if pair[1].sure] or signs
+    if len(best) == 1:
+        return best[0]
+    if best:
+        listed = "\n".join(f"- {form.name}: {sign.path}: {sign.why}" for form, sign in best)
+        raise UsageError(
+            f"{tree.path} looks like more than one thing:\n{listed}",
+            "Name the file or folder that you mean, or say --format NAME.",
+        )
+    asked = [known[wanted]] if wanted else list(known.values())
+    listed = "\n".join(f"- {form.name} ({form.title}): {form.looks_for}" for form in asked)
+    broken = "\n".join(
+        f"{e.file}:{e.line}:{e.column}: {e.message} {e.hint}".rstrip() for e in tree.unreadable()[:MOST_TOLD]
+    )
+    raise UsageError(
+        f"{tree.path} is of no format that is known."
+        if wanted is None
+        else f"{tree.path} is not of the format {wanted}.",
+        f"{broken}\nLooked for:\n{listed}".strip(),
+    )
+
+
+def read(tree: Tree, form: Format, sign: Sign, report: Report) -> list[Item]:
+    """The items of a tree; remarks go to the report."""
+    items: list[Item] = []
+    for found in form.read(tree, sign):
+        if isinstance(found, Item):
+            items.append(found)
+        else:
+            report.add(found)
+    return items
+
+
+def import_path(
+    engine: Engine,
+    path: Path,
+    *,
+    format: str | None = None,  # noqa: A002 - what callers say
+    dry_run: bool = False,
+    strict: bool = False,
+    bound: int = DEFAULT_BOUND * MEBIBYTE,
+    encoding: str | None = None,
+    actor: Actor | None = None,
+    session: str | None = None,
+) -> tuple[Outcome, Report]:
+    """Bring the tasks at `path` into the project: all of it in one transaction, or nothing.
+
+    Args:
+        engine: of the project.
+        path: a file or a folder.
+        format: its name; None finds it by content.
+        dry_run: say what would be done, and do nothing.
+        strict: do nothing when there is any problem.
+        bound: at most so many bytes are read.
+        encoding: of the files; None: UTF-8, or what their first bytes say.
+        actor: who imports; an agent when left out.
+        session: the session it belongs to.
+
+    Returns:
+        The outcome (denied when a policy is against it) and what was done.
+
+    Raises:
+        UsageError: there is nothing to read, its format is not known, or it is too much.
+        ActionError: there are problems, and `strict` was asked for, or nothing could be read. StorageError.
+    """
+    from llmgenie_mcp.importers._act import perform
+    from llmgenie_mcp.importers._ids import source_name
+
+    tree = Tree(path, bound=bound, encoding=encoding)
+    form, sign = detect(tree, format)
+    source = source_name(tree.root / sign.path, engine.project.root)
+    report = Report(form.name, source, f"{sign.path}: {sign.why}")
+    items = read(tree, form, sign, report)
+    if report.problems and not items:
+        raise _failed(report, "Nothing could be read")
+    outcome = perform(
+        engine, form, source, path, items, report, actor or Actor(), session, dry_run=dry_run, strict=strict
+    )
+    if strict and report.problems and outcome.ok:
+        raise _failed(report, "Nothing was imported")
+    return outcome, report
+
+
+def _failed(report: Report, what: str) -> ActionError:
+    told = [f"{remark.place}: {remark.message}" for remark in report.problems[:MOST_TOLD]]
+    more = len(report.problems) - len(told)
+    return ActionError(
+        f"{what}: {len(report.problems)} problem{'s' * (len(report.problems) != 1)} in {report.path}.",
+        "\n".join([*told, f"… {more} more" if more else "Mend them, or leave --strict out."]),
+        problems=[remark.to_dict() for remark in report.problems],
+    )
+
+
+__all__ = ["DEFAULT_BOUND", "MEBIBYTE", "Format", "Report", "detect", "formats", "import_path"]
