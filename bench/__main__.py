@@ -18,6 +18,7 @@ PARTS = {
     "startup": "startup",
     "hooks": "hooks",
     "mcp": "mcp_latency",
+    "context": "context_size",
 }
 
 

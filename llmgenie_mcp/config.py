@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
@@ -11,10 +12,26 @@ from pydantic_core import PydanticCustomError
 
 from llmgenie_mcp.errors import ActionError
 from llmgenie_mcp.expressions.sources import ExpressionSource, MessageSource
-from llmgenie_mcp.triggers import EventPatterns, TriggerName, TriggerRule
+from llmgenie_mcp.operations import OPERATIONS
+from llmgenie_mcp.triggers import EventPattern, EventPatterns, TriggerName, TriggerRule
 
 CommandName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=60)]
 Name = TriggerName
+RESERVED = frozenset(name.partition(".")[0] for name in OPERATIONS)
+"""First words of what agents do elsewhere (`git.push`), which no action may be called."""
+
+
+def _no_operation(name: str) -> str:
+    if name in RESERVED:
+        hint = f"Call it {name}-server, for example."
+        message = f"{name!r} begins the names of operations such as {name}.…"
+        raise PydanticCustomError("upstream", "{message}", {"message": message, "hint": hint})
+    return name
+
+
+UpstreamName = Annotated[
+    str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]*$", max_length=40), AfterValidator(_no_operation)
+]
 FILE_NAME = "llmgenie.yaml"
 
 
@@ -34,6 +51,17 @@ def _web_address(url: str) -> str:
 
 Url: TypeAlias = Annotated[str, StringConstraints(max_length=2000), AfterValidator(_web_address)]
 """An http or https address; host and path may hold `{name}` where that is said."""
+
+
+PLACEHOLDER = re.compile(r"\{(\w+)\}")
+"""A parameter's name where its value goes."""
+
+
+def split_address(url: str) -> tuple[str, str]:
+    """A web address as scheme and host, which no parameter may change, and the rest."""
+    found = re.match(r"[^:]*://[^/?]*", url)
+    end = found.end() if found else 0
+    return url[:end], url[end:]
 
 
 class _Part(BaseModel):
@@ -144,7 +172,9 @@ class Notification(_Part):
     to: tuple[Secret, ...] = Field(
         min_length=1, description="Apprise addresses (https://github.com/caronc/apprise/wiki), each kept as a secret."
     )
-    events: tuple[str, ...] = Field(default=(), description="Types of events; empty: only what `notify` sends.")
+    events: tuple[EventPattern, ...] = Field(
+        default=(), description="Types of events; `*` stands for any characters; empty: only what `notify` sends."
+    )
     when: ExpressionSource = Field(default="true", description="Condition over the event; unknown is no.")
     title: MessageSource = Field(default="llmgenie: {event.type}", description="Template of the title.")
     body: MessageSource = Field(default="{event.subject} {event.data}", description="Template of the text.")
@@ -159,11 +189,24 @@ class Ci(_Remote):
     )
     workflow: str = Field(default="", max_length=200, description="GitHub: the workflow's file name or number.")
     ref: str = Field(default="", max_length=250, description="Branch or tag; empty: the branch of the session.")
-    inputs: dict[str, str] = Field(default={}, description="GitHub: inputs. GitLab: variables.")
+    inputs: dict[str, str | None] = Field(
+        default={},
+        description="GitHub: inputs; GitLab: variables. Only those named here may be given; null: no value of its own.",
+    )
     token: Secret = Field(description="Token of the API.")
     api: Url | None = Field(default=None, description="Address of the API, where it is not the vendor's own.")
     poll: float = Field(default=15, gt=0, le=600, description="Seconds between looks whether it has ended.")
     give_up: float = Field(default=7200, gt=0, le=172_800, description="Seconds after which nobody looks any more.")
+
+    @model_validator(mode="after")
+    def _check_github(self) -> Ci:
+        if self.kind == "github" and not (self.workflow and re.fullmatch(r"[\w.-]+/[\w.-]+", self.project)):
+            message = "GitHub's workflows are started by `project` and `workflow`"
+            hint = (
+                "Write project: owner/repository, and workflow: the name of a file in .github/workflows, or its number."
+            )
+            raise PydanticCustomError("ci", "{message}", {"message": message, "hint": hint})
+        return self
 
 
 class Call(_Remote):
@@ -179,6 +222,62 @@ class Call(_Remote):
     params: dict[str, Any] = Field(default={}, description="JSON Schema of the parameters, as for commands.")
     description: str = Field(default="", max_length=500, description="One sentence for the model that chooses.")
     max_bytes: int = Field(default=65_536, ge=0, le=1_000_000, description="Bytes read of the answer at most.")
+
+    @model_validator(mode="after")
+    def _check_address(self) -> Call:
+        origin, rest = split_address(self.url)
+        declared = self.params.get("properties", {})
+        known = declared if isinstance(declared, Mapping) else {}
+        unknown = [name for name in PLACEHOLDER.findall(rest) if name not in known]
+        if "{" in origin or unknown:
+            message = f"{{{unknown[0]}}} is no parameter" if unknown else "No parameter chooses the host"
+            hint = "Declare it: params: {properties: {NAME: {type: string}}}." if unknown else "Write the host out."
+            raise PydanticCustomError("url", "{message}", {"message": message, "hint": hint})
+        return self
+
+
+class Upstream(_Part):
+    """Another MCP server, whose tools become actions `NAME.tool`. Exactly one of `command` and `url` is given."""
+
+    command: tuple[str, ...] = Field(
+        default=(),
+        description="Program and arguments of a server that speaks over stdin and stdout.",
+        examples=[["npx", "-y", "@modelcontextprotocol/server-filesystem", "."]],
+    )
+    url: Url | None = Field(default=None, description="Address of a server that speaks Streamable HTTP.")
+    description: str = Field(default="", max_length=300, description="What it is for, for the model that chooses.")
+    env: dict[str, str | Secret] = Field(
+        default={},
+        description="Environment variables of the program; of llmgenie's own it gets PATH, HOME and the like.",
+    )
+    cwd: str = Field(default=".", description="Folder that the program runs in, relative to the project.")
+    headers: dict[str, str] = Field(default={}, description="Headers to send; no secrets.")
+    secret_headers: dict[str, Secret] = Field(
+        default={}, description="Headers whose value is a secret, such as Authorization."
+    )
+    allow_private: bool = Field(
+        default=False, description="true: the host may have an address in a private network or on this machine."
+    )
+    tools: tuple[str, ...] = Field(
+        default=("*",), min_length=1, description="Names of the tools to take; `*` stands for any characters."
+    )
+    start_timeout: float = Field(default=60, gt=0, le=600, description="Seconds until it must answer after its start.")
+    timeout: float = Field(default=60, gt=0, le=7200, description="Seconds for one call.")
+    idle: float = Field(default=300, gt=0, le=86_400, description="Seconds without a call after which it is stopped.")
+    max_answer: int = Field(
+        default=10_000, ge=500, le=1_000_000, description="Bytes of one answer that are passed on; the rest is cut."
+    )
+
+    @model_validator(mode="after")
+    def _check_one(self) -> Upstream:
+        if bool(self.command) == (self.url is not None):
+            hint = "Give command: [PROGRAM, ARGUMENT …] for a program, or url: https://… for a server elsewhere."
+            raise PydanticCustomError("upstream", "{message}", {"message": "A server is one of two", "hint": hint})
+        other = ("headers", "secret_headers", "allow_private") if self.command else ("env",)
+        if odd := [name for name in other if getattr(self, name)]:
+            message = f"`{odd[0]}` has no meaning beside `{'command' if self.command else 'url'}`"
+            raise PydanticCustomError("upstream", "{message}", {"message": message, "hint": "Leave it out."})
+        return self
 
 
 class Deliveries(_Part):
@@ -220,6 +319,9 @@ class Settings(_Part):
     notifications: dict[Name, Notification] = Field(default={}, description="Who is told of what, by name.")
     ci: dict[Name, Ci] = Field(default={}, description="CI workflows that may be started, by name.")
     calls: dict[Name, Call] = Field(default={}, description="HTTP calls that may be made, by name.")
+    upstreams: dict[UpstreamName, Upstream] = Field(
+        default={}, description="Other MCP servers, whose tools become actions NAME.tool."
+    )
     deliveries: Deliveries = Field(default=Deliveries(), description="How failed deliveries are tried again.")
     rest: Rest = Field(default=Rest(), description="The REST face, `llmgenie serve --http`.")
     durability: Literal["full", "relaxed"] = Field(

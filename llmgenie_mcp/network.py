@@ -18,7 +18,7 @@ import selectors
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
 
@@ -68,6 +68,20 @@ class Answer:
     cut: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Streaming:
+    """An answer that is still coming.
+
+    Attributes:
+        status, headers: as of an `Answer`.
+        parts: the body, once, in pieces as they come; reading raises Unreachable.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    parts: Iterable[bytes]
+
+
 class Unreachable(Exception):
     """There is no answer.
 
@@ -107,17 +121,50 @@ def request(
     Raises:
         Unreachable: there is no answer. ImportError: there is no httpx2.
     """
+    with stream(
+        method,
+        url,
+        headers=headers,
+        content=content,
+        timeout=timeout,
+        allow_private=allow_private,
+        cancel=cancel,
+    ) as found:
+        body, cut = _body(found.parts, max_bytes)
+        return Answer(found.status, found.headers, body, cut)
+
+
+@contextlib.contextmanager
+def stream(
+    method: str,
+    url: str,
+    *,
+    headers: Mapping[str, str] | None = None,
+    content: bytes | None = None,
+    timeout: float,
+    allow_private: bool = False,
+    cancel: threading.Event | None = None,
+    pulse: Callable[[], None] | None = None,
+) -> Iterator[Streaming]:
+    """The same request, whose answer is read as it comes; the connection ends with the block.
+
+    Args:
+        method, url, headers, content, timeout, allow_private, cancel: as of `request`; the time is that of the whole block.
+        pulse: called at each look at the clock, about every `STEP` seconds while nothing comes.
+
+    Raises:
+        Unreachable: there is no answer, or, while it is read, no more of it. ImportError: there is no httpx2.
+    """
     import httpcore2
 
     asked = _asked(method, url, headers or {}, content)
-    net = cast("httpcore2.NetworkBackend", _Net(_Limit(timeout, cancel), allow_private))
+    net = cast("httpcore2.NetworkBackend", _Net(_Limit(timeout, cancel, pulse), allow_private))
     try:
         with (
             httpcore2.ConnectionPool(network_backend=net) as pool,
             contextlib.closing(pool.handle_request(asked)) as found,
         ):
-            body, cut = _body(cast("Iterable[bytes]", found.stream), max_bytes)
-            return Answer(found.status, _headers(found.headers), body, cut)
+            yield Streaming(found.status, _headers(found.headers), cast("Iterable[bytes]", found.stream))
     except httpcore2.LocalProtocolError:
         raise Unreachable(
             "A header or the method cannot be sent: it holds a sign that none may.", refused=True
@@ -144,11 +191,13 @@ def public(address: str) -> bool:
 class _Limit:
     """When a request must be over."""
 
-    def __init__(self, seconds: float, cancel: threading.Event | None) -> None:
-        self.ends, self.seconds, self.cancel = time.monotonic() + seconds, seconds, cancel
+    def __init__(self, seconds: float, cancel: threading.Event | None, pulse: Callable[[], None] | None = None) -> None:
+        self.ends, self.seconds, self.cancel, self.pulse = time.monotonic() + seconds, seconds, cancel, pulse
 
     def left(self) -> float:
         """Seconds that may pass before the next look; raises Unreachable when it is over."""
+        if self.pulse is not None:
+            self.pulse()
         if self.cancel is not None and self.cancel.is_set():
             raise Unreachable(CANCELLED)
         left = self.ends - time.monotonic()
@@ -337,4 +386,4 @@ def _embedding() -> Iterable[tuple[Any, int]]:
     return zip(_networks(tuple(_EMBEDDED)), _EMBEDDED.values(), strict=True)
 
 
-__all__ = ["CANCELLED", "Answer", "Unreachable", "public", "request"]
+__all__ = ["CANCELLED", "Answer", "Streaming", "Unreachable", "public", "request", "stream"]

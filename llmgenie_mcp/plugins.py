@@ -96,6 +96,8 @@ class Action:
         ready: called as `ready(situation, params)`; a `records.Refusal` when something it needs is not there, else None.
         group: what it is one of many of, such as the server whose tool it is: lists name the group, a search the action;
             and it is open in every state of a workflow that lists none of it.
+        operations: called as `operations(situation, params)`; `operations.Operation`s that it does past llmgenie in the
+            project's folder, such as writing a file: policies are asked about each of them too.
     """
 
     name: str
@@ -110,6 +112,7 @@ class Action:
     resource: Callable[[Any, Any], dict[str, Any]] | None = None
     ready: Callable[[Any, Any], Any] | None = None
     group: str = ""
+    operations: Callable[[Any, Any], Iterable[Any]] | None = None
 
     @property
     def usage(self) -> str:

@@ -36,7 +36,7 @@ ALWAYS = "true"
 def _not_empty(items: tuple[Any, ...]) -> tuple[Any, ...]:
     """Instead of pydantic's min_length, which for tuples also complains when it is the items that are wrong."""
     if not items:
-        raise PydanticCustomError("too_short", "Must have at least one item")
+        raise PydanticCustomError("too_short", "Must have at least one item", {"min_length": 1})
     return items
 
 

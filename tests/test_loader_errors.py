@@ -62,3 +62,8 @@ def test_error_says_where_what_and_what_is_allowed(title: str, source: str, expe
 def test_golden_file_covers_many_kinds_of_mistakes() -> None:
     assert len(sections()) >= 50
     assert all("no error" not in expected for _, _, expected in sections())
+
+
+def test_a_policy_without_rules_is_told_where() -> None:
+    with pytest.raises(DefinitionError, match=r"x\.yaml:3:8: rules"):
+        load_bytes(b"name: x\nlevel: always_on\nrules: []\n", Policy, "x.yaml")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from llmgenie_mcp.plugins import Action
 from llmgenie_mcp.records import Document
 from llmgenie_mcp.workflow import Workflow
 
+_WORDS = re.compile(r"[a-z0-9]+")
 EFFECTS = ("allow", "ask", "deny", "fault")
 
 
@@ -41,11 +43,13 @@ def blocked_line(action: Action, judgement: Judgement, reasons: int = 2) -> Docu
 
 
 def rank(action: Action, query: str) -> int:
-    """How well an action fits the words of `query`; 0 when none occurs."""
-    score = 0
+    """How well an action fits the words of `query`; 0 when none occurs. A whole word of its name counts most."""
+    score, name, parts = 0, action.name.lower(), _WORDS.findall(action.name.lower())
     for word in query.lower().replace("_", " ").split():
         stem = word[:-1] if len(word) > 3 and word.endswith("s") else word
-        score += 3 * (stem in action.name) + (stem in action.description.lower())
+        if len(stem) > 2 or stem in parts:
+            score += 2 * (stem in parts or f"{stem}s" in parts) + 3 * (stem in name)
+            score += stem in action.description.lower()
     return score
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
@@ -111,15 +112,16 @@ def load(project: Project, *, own: bool = True) -> Definitions:
     Raises:
         DefinitionError: a file is wrong; every problem as file:line:column.
     """
-    registered = plugins.actions()
-    mark = marks.definitions(project.store)
+    mark = mark_of(project.store)
     store = project.store if own else None
     read = read_settings(store)
     settings = read.value if read else Settings()
     trusted = own and trust.is_trusted(project.store)
+    registered, notes = offered(store, settings, trusted)
     catalog = load_catalog(
         store, actions=registered, operations=OPERATIONS, vocabulary=vocabulary(), trusted=trusted, settings=read
     )
+    catalog = replace(catalog, notes=(*catalog.notes, *notes))
     workflows = {name: entry.value for name, entry in catalog.workflows.items()}
     actions = {**registered, **workflow_actions(workflows, registered)}
     return Definitions(
@@ -132,6 +134,32 @@ def load(project: Project, *, own: bool = True) -> Definitions:
         mark,
         tuple(_routes(settings, catalog)) if trusted else (),
     )
+
+
+def mark_of(store: Path) -> object:
+    """Differs when anything that a project defines differs, or what its providers read."""
+    return (marks.definitions(store), *(provider.mark(store) for provider in plugins.providers().values()))
+
+
+def offered(store: Path | None, settings: Settings, trusted: bool) -> tuple[dict[str, Action], list[str]]:
+    """Every action by name but those that workflows bring, and what people should know of those left out.
+
+    Args:
+        store: the project's `.llmgenie`, or None for none of its own.
+        settings: the project's.
+        trusted: whether a person accepted its definitions.
+
+    Raises:
+        DefinitionError: a file that a provider reads is wrong.
+    """
+    actions, notes = dict(plugins.actions()), []
+    for name, provider in plugins.providers().items():
+        for action in provider.provide(store, settings, trusted):
+            if action.name in actions:
+                notes.append(f"The action {action.name} of {name} is left out: there is one of that name.")
+            else:
+                actions[action.name] = action
+    return actions, notes
 
 
 def _routes(settings: Settings, catalog: Catalog) -> Iterator[Route]:

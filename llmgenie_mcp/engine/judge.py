@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from llmgenie_mcp import machine, plugins
+from llmgenie_mcp.engine import beyond
 from llmgenie_mcp.engine.situation import ENGINE_WORKFLOWS, Situation, own_triggers, request_of
 from llmgenie_mcp.expressions import UNKNOWN
 from llmgenie_mcp.loader.catalog import Catalog
@@ -70,7 +71,7 @@ def judge(
         refusals.append(refusal)
     # What a state opens binds agents; a person who answers is not stopped by the mode that an agent is in.
     if not action.everywhere and situation.actor.kind == "agent":
-        refusals.extend(_not_open(catalog, situation, action.name))
+        refusals.extend(_not_open(catalog, situation, action))
     if refusals and not every_reason:
         return Judgement(tuple(refusals))
     step, conditions = None, []
@@ -91,11 +92,16 @@ def judge(
             conditions.append(f"{reason.policy}/{reason.rule}: depends on {', '.join(reason.unknown)}")
         else:
             refusals.append(refusal_of(reason))
+    if action.operations and params is not None:
+        refusals += map(refusal_of, beyond.against(policies, situation, action.operations(situation, params)))
     return Judgement(tuple(refusals), step, decision, tuple(conditions))
 
 
 def open_names(catalog: Catalog, actions: dict[str, Action], mode: str, instance: Document | None) -> tuple[str, ...]:
-    """Names of the actions that the states open, without looking at guards and policies: fast, and the same for all."""
+    """Names of the actions that the states open, without looking at guards and policies: fast, and the same for all.
+
+    Those of a group are left out: they are found by searching.
+    """
     places = list(_places(catalog, mode, instance))
     moves = _moves(catalog, instance)
     # `merge` and the like also work without an instance; a mere trigger does not.
@@ -107,7 +113,8 @@ def open_names(catalog: Catalog, actions: dict[str, Action], mode: str, instance
     return tuple(
         name
         for name, action in actions.items()
-        if (action.everywhere or all(_opens(workflow, state, name) for _, workflow, state in places))
+        if not action.group
+        and (action.everywhere or all(_opens(workflow, state, action) for _, workflow, state in places))
         and name not in closed
     )
 
@@ -197,10 +204,12 @@ def _places(catalog: Catalog, mode: str, instance: Document | None) -> Iterator[
         yield f"{instance['id']} ({instance['state']})", entry.value, entry.value.states[instance["state"]]
 
 
-def _opens(workflow: Workflow, state: State, name: str) -> bool:
-    if state.opens(name):
+def _opens(workflow: Workflow, state: State, action: Action) -> bool:
+    if state.opens(action.name):
         return True
-    return workflow.name == "modes" and not any(other.opens(name) for other in workflow.states.values())
+    if action.group:
+        return not any(other.actions is not None and other.opens(action.name) for other in workflow.states.values())
+    return workflow.name == "modes" and not any(other.opens(action.name) for other in workflow.states.values())
 
 
 def _moves(catalog: Catalog, instance: Document | None) -> set[str]:
@@ -210,9 +219,10 @@ def _moves(catalog: Catalog, instance: Document | None) -> set[str]:
     return set(entry.value.transitions(instance["state"]))
 
 
-def _not_open(catalog: Catalog, situation: Situation, name: str) -> Iterator[Refusal]:
+def _not_open(catalog: Catalog, situation: Situation, action: Action) -> Iterator[Refusal]:
+    name = action.name
     for label, workflow, state in _places(catalog, situation.mode, situation.instance):
-        if _opens(workflow, state, name):
+        if _opens(workflow, state, action):
             continue
         where = [other for other, candidate in workflow.states.items() if candidate.opens(name) and not candidate.final]
         rule = f"{workflow.name}.{next(key for key, value in workflow.states.items() if value is state)}"

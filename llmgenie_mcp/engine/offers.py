@@ -20,6 +20,9 @@ class TriggerParams(Params):
     """Parameters of a trigger."""
 
     instance: str | None = Field(default=None, description="Id such as REV-1; the session's own when left out.")
+    subject: str | None = Field(
+        default=None, max_length=250, description="Instead of an id: what it is about, such as the branch."
+    )
     comment: str = Field(default="", max_length=4000, description="Why; kept in the meta-log.")
 
 
@@ -100,7 +103,9 @@ def _trigger(trigger: str, flows: list[Workflow]) -> Action:
         text += " Needs a person: ask with request_approval."
 
     def move(situation: Situation, params: TriggerParams | None) -> Move | Refusal:
-        found = find_move(situation, trigger, params.instance if params else None)
+        found = find_move(
+            situation, trigger, params.instance if params else None, subject=params.subject if params else None
+        )
         if found is not None:
             return found
         fix = {"action": f"start_{flows[0].name}", "params": {}}

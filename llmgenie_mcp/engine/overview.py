@@ -22,6 +22,8 @@ SHOWN = 20
 """So many sessions and instances are told, and half as many questions; context data has all."""
 DETAILED = 3
 """So many of the best matches of a query come with their JSON Schema."""
+FAR = 3
+"""Of hundreds of tools those that fit a query so many times less than the best one are left out."""
 
 
 class _Overlay:
@@ -104,7 +106,8 @@ def available(
     offers, groups = list(definitions.actions.values()), Counter[str]()
     if query is not None and validation.check_name(query, "query"):
         ranked = sorted(((answers.rank(offer, query), offer) for offer in offers), key=lambda pair: -pair[0])
-        offers = [offer for score, offer in ranked if score]
+        best = ranked[0][0] if ranked else 0
+        offers = [offer for score, offer in ranked if score and not (offer.group and score * FAR < best)]
     else:
         groups.update(offer.group for offer in offers if offer.group)
         offers = sorted((o for o in offers if not o.group), key=lambda offer: (offer.everywhere, offer.name))

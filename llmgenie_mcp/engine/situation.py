@@ -42,6 +42,7 @@ BUILT_IN = {
         "type", "id", "branch", "source", "remote", "force", "no_verify",
         "path", "outside_project", "command", "version", "url", "tag", "delete", "amend", "hard", "message",
         "task_missing", "secrets", "what", "why", "touches", "server", "tool", "method", "reviewed", "first", "holds_llmgenie",
+        "read_only", "destructive",
     ),
     "context": ("mode", "project"),
     "session": ("id", "open", "status", "mode", "role", "task", "branch"),

@@ -261,9 +261,13 @@ def _item(item: Mapping[str, Any]) -> str:
 
 
 def outcome(done: Outcome, note: str = "") -> CallToolResult:
-    """The answer of run_action and update_context, after a word on how it came about."""
+    """The answer of run_action and update_context, after a word on how it came about.
+
+    What another server answered is as long as its settings allow (`max_answer`), and is not cut once more.
+    """
     text = outcome_text(done)
-    return result(f"{note}\n{text}" if note else text, done.to_dict(), failed=done.status == "failed")
+    failed, whole = done.status == "failed", "upstream" in done.result
+    return result(f"{note}\n{text}" if note else text, done.to_dict(), whole=whole, failed=failed)
 
 
 def outcome_text(done: Outcome) -> str:

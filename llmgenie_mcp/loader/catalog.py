@@ -104,6 +104,7 @@ def load_catalog(
         own_rules = {loaded.value.name: loaded for loaded in map(partial(_beside, rules), own_rules.values())}
     workflows, policies = {**shipped, **own}, {**rules, **own_rules}
     actions = {*actions, *(f"start_{loaded.value.name}" for loaded in workflows.values())}
+    actions |= {f"{name}.*" for name in (settings.value.upstreams if settings else ())}
     # The packaged definitions name each other's triggers; a project that replaces one of them must not break the others.
     flows = [loaded.value for loaded in (*shipped.values(), *workflows.values())]
     known = {*actions, *(trigger for flow in flows for trigger in flow.triggers)}
@@ -202,7 +203,7 @@ def _policy_names(
                 message = f"No {what} is called {pattern!r}"
                 yield Problem(("applies_to", part, index), message, nearest(pattern, names))
     for index, rule in enumerate(policy.rules):
-        if rule.fix is not None and rule.fix.action not in actions and "{" not in rule.fix.action:
+        if rule.fix is not None and "{" not in rule.fix.action and not matches(rule.fix.action, actions):
             message = f"No action is called {rule.fix.action!r}"
             yield Problem(("rules", index, "fix", "action"), message, nearest(rule.fix.action, actions))
 

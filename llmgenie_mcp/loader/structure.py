@@ -36,8 +36,11 @@ def check_workflow(
 
 
 def matches(pattern: str, names: Iterable[str]) -> bool:
-    """Whether a name or glob means at least one of `names`."""
-    return any(fnmatchcase(name, pattern) for name in names)
+    """Whether a name or glob means at least one of `names`.
+
+    A name that ends in `.*` stands for names that are not known yet: those of another server's tools.
+    """
+    return any(fnmatchcase(name, pattern) or (name[-2:] == ".*" and pattern.startswith(name[:-1])) for name in names)
 
 
 def written(workflow: Workflow) -> Iterator[tuple[Loc, Transition]]:

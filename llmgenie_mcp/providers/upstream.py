@@ -8,26 +8,29 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from llmgenie_mcp.config import Settings, Upstream
+from llmgenie_mcp.operations import Operation
 from llmgenie_mcp.plugins import Action, NoParams, provider
 from llmgenie_mcp.records import Document, Refusal
-from llmgenie_mcp.upstream import listing
-from llmgenie_mcp.upstream.text import first_line
-from llmgenie_mcp.upstream.tools import Tool
+from llmgenie_mcp.upstream.folder import mark_of
 
 if TYPE_CHECKING:
     from llmgenie_mcp.engine.situation import ActionContext, Situation
+    from llmgenie_mcp.upstream.listing import Listing
     from llmgenie_mcp.upstream.schema import ToolParams
+    from llmgenie_mcp.upstream.tools import Tool
 
 SHOWN = 200
 """Characters of what a tool does in a list; its schema says more."""
 LIST = "list_tools"
 
 
-@provider("upstream", mark=listing.mark_of)
+@provider("upstream", mark=mark_of)
 def upstream_actions(store: Path | None, settings: Settings, _trusted: bool) -> Iterator[Action]:
     """An action for every tool that is known, and for every server one that asks it for them."""
-    if store is None:
+    if store is None or not settings.upstreams:
         return
+    from llmgenie_mcp.upstream import listing
+
     for name, upstream in settings.upstreams.items():
         known = listing.load(store, name, upstream)
         for tool in known.tools.values():
@@ -42,12 +45,13 @@ class _ToolAction:
 
     name: str
     upstream: Upstream
-    known: listing.Listing
+    known: Listing
     tool: Tool
 
     def action(self) -> Action:
         """The action. It counts as changing something even if it says it reads: parameters go to somebody else's program."""
         from llmgenie_mcp.upstream.schema import params_of
+        from llmgenie_mcp.upstream.text import first_line
 
         name, tool, accepted = f"{self.name}.{self.tool.name}", self.tool, self.known.changes(self.tool) == []
         if not accepted:  # a model is told nothing of a tool that no person has seen as it is now, in an error neither
@@ -64,7 +68,22 @@ class _ToolAction:
             resource=self.resource,
             ready=self.ready,
             group=self.name,
+            operations=self.operations,
         )
+
+    def operations(self, _situation: Situation, params: ToolParams) -> list[Operation]:
+        """What it does that policies have a word for, as the hook of an agent's host would read it."""
+        from llmgenie_mcp.engine.tooluse import of_server
+
+        found = of_server(self.name, self.tool.name, params.model_extra or {}, lambda push: [push])
+        return [self._from_root(operation) for operation in found]
+
+    def _from_root(self, operation: Operation) -> Operation:
+        """An operation with its path as from the project's folder: the server runs in one of its own."""
+        path = operation.params.get("path")
+        if not isinstance(path, str) or self.upstream.cwd == "." or path.startswith(("/", "~")):
+            return operation
+        return replace(operation, params={**operation.params, "path": f"{self.upstream.cwd}/{path}"})
 
     def resource(self, _situation: Situation, _params: object) -> Document:
         """What policies see."""
@@ -117,6 +136,8 @@ class _ListAction:
 
     def action(self) -> Action:
         """The action."""
+        from llmgenie_mcp.upstream.text import first_line
+
         about = f" ({first_line(self.upstream.description, SHOWN)})" if self.upstream.description else ""
         text = f"Ask the MCP server {self.name}{about} for its tools; a person then accepts new ones."
         return Action(

@@ -146,12 +146,15 @@ def test_reading_commands_answer_with_the_envelope_and_with_lines(
 
 def test_all_reading_commands_are_tried() -> None:
     acting = {"run", "update", "event", "approve", "serve", "demo", "task", "roadmap", "session", "policy", "workflow"}
-    acting |= {"init", "uninstall", "check", "hook"}
+    acting |= {"init", "uninstall", "check", "hook", "token", "outbox", "upstream", "import", "export"}
     tried = {words[:2] for words in READS} | {words[:1] for words in READS}
     written = {("task", w) for w in ("add", "claim", "complete")} | {("roadmap", "add")}
     written |= {("hook", "http"), ("policy", "explain")} | {
         ("session", w) for w in ("start", "pause", "resume", "finish")
     }
+    written |= {("token", w) for w in ("create", "list", "revoke")}  # the last three have test files of their own
+    written |= {("outbox", w) for w in ("replay", "drop", "deliver")}
+    written |= {("upstream", w) for w in ("list", "add", "refresh", "accept", "remove")}
     assert set(commands()) - tried - written - {(name,) for name in acting} == set()
 
 
