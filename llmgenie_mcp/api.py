@@ -5,11 +5,12 @@ Light to import, as `network` is, which does the asking.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -94,12 +95,7 @@ def ask(
     Raises:
         network.Unreachable: there is no answer.
     """
-    sent = {"accept": "application/json", "user-agent": "llmgenie"}
-    body = None
-    if content is not None:
-        sent["content-type"] = "application/json"
-        body = json.dumps(content, ensure_ascii=False).encode("utf-8")
-    sent |= {name.lower(): value for name, value in {**(headers or {}), **(secrets or {})}.items()}
+    sent, body = _prepared(content, headers, secrets)
     found = network.request(
         method,
         url,
@@ -110,10 +106,102 @@ def ask(
         max_bytes=max_bytes,
         cancel=cancel,
     )
-    hidden = sorted({word for value in (secrets or {}).values() for word in value.split()}, key=len, reverse=True)
-    words = tuple(word for word in hidden if len(word) >= _SHORTEST)
-    kept = {name: _without(value, words) for name, value in found.headers.items()}
-    return Reply(found.status, kept, _decoded(found.body, words), found.cut)
+    return _reply(found.status, found.headers, found.body, found.cut, _hidden(secrets))
+
+
+@dataclass(slots=True)
+class Coming:
+    """An answer that is still coming, read once: by `lines` or by `reply`.
+
+    Attributes:
+        status: HTTP's.
+        headers: by lower-case name, without the secrets.
+        parts: the body as it comes.
+        max_bytes: of it.
+        hidden: words that are taken out of it.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    parts: Iterable[bytes]
+    max_bytes: int
+    hidden: tuple[str, ...]
+
+    def lines(self) -> Iterator[str]:
+        """The body's lines, each as soon as it is there, without line ends and without secrets; the last may be a part.
+
+        Raises:
+            network.Unreachable: there is no more of it, or more than `max_bytes`.
+        """
+        held, seen = bytearray(), 0
+        for part in self.parts:
+            seen += len(part)
+            if seen > self.max_bytes:
+                raise network.Unreachable(f"The answer has more than {self.max_bytes:,} bytes.")
+            held += part
+            if b"\n" in part:
+                *whole, rest = held.split(b"\n")
+                held = bytearray(rest)
+                yield from map(self._read, whole)
+        if held:
+            yield self._read(held)
+
+    def reply(self) -> Reply:
+        """The whole answer, at most `max_bytes` of it. Raises network.Unreachable."""
+        body = bytearray()
+        for part in self.parts:
+            body += part
+            if len(body) > self.max_bytes:
+                break
+        cut = len(body) > self.max_bytes
+        return _reply(self.status, self.headers, bytes(body[: self.max_bytes]), cut, self.hidden)
+
+    def without_secrets(self, text: str) -> str:
+        """A text that was put together of several lines."""
+        return _without(text, self.hidden)
+
+    def _read(self, line: bytes | bytearray) -> str:
+        return _without(line.removesuffix(b"\r").decode("utf-8", "replace"), self.hidden)
+
+
+@contextlib.contextmanager
+def listen(
+    method: str,
+    url: str,
+    *,
+    timeout: float,
+    allow_private: bool,
+    headers: Mapping[str, str] | None = None,
+    secrets: Mapping[str, str] | None = None,
+    content: Any = None,
+    max_bytes: int = 1_000_000,
+    cancel: threading.Event | None = None,
+    pulse: Callable[[], None] | None = None,
+) -> Iterator[Coming]:
+    """Ask, and hear the answer while it comes; the connection ends with the block.
+
+    Args:
+        method, url, allow_private, headers, secrets, content, max_bytes, cancel: as of `ask`.
+        timeout: seconds for the whole block.
+        pulse: called about ten times a second while nothing comes.
+
+    Raises:
+        network.Unreachable: there is no answer.
+    """
+    sent, body = _prepared(content, headers, secrets)
+    with network.stream(
+        method,
+        url,
+        headers=sent,
+        content=body,
+        timeout=timeout,
+        allow_private=allow_private,
+        cancel=cancel,
+        pulse=pulse,
+    ) as found:
+        hidden = _hidden(secrets)
+        kept = {name: _without(value, hidden) for name, value in found.headers.items()}
+        yield Coming(found.status, kept, found.parts, max_bytes, hidden)
 
 
 def header(secret: Secret, prefix: str = "") -> str:
@@ -137,6 +225,38 @@ def http_date(text: str) -> float | None:
     except (ValueError, TypeError, IndexError, OverflowError):
         return None
     return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() if isinstance(at, datetime) else None
+
+
+def _prepared(
+    content: Any, headers: Mapping[str, str] | None, secrets: Mapping[str, str] | None
+) -> tuple[dict[str, str], bytes | None]:
+    """The headers and the body as they are sent."""
+    sent = {"accept": "application/json", "user-agent": "llmgenie"}
+    body = None
+    if content is not None:
+        sent["content-type"] = "application/json"
+        body = json.dumps(content, ensure_ascii=False).encode("utf-8")
+    return sent | {name.lower(): value for name, value in {**(headers or {}), **(secrets or {})}.items()}, body
+
+
+def _hidden(secrets: Mapping[str, str] | None) -> tuple[str, ...]:
+    """Words of the secrets that must not come back, the longest first."""
+    words = sorted({word for value in (secrets or {}).values() for word in value.split()}, key=len, reverse=True)
+    return tuple(word for word in words if len(word) >= _SHORTEST)
+
+
+def _reply(status: int, headers: Mapping[str, str], body: bytes, cut: bool, hidden: tuple[str, ...]) -> Reply:
+    kept = {name: _without(value, hidden) for name, value in headers.items()}
+    return Reply(status, kept, _decoded(body, hidden), cut)
+
+
+def parsed(text: str, *, tidy: bool = True) -> Any:
+    """The JSON value that a text is, as plain as a `Reply` has it; not `tidy`: as it is. ValueError: it is none."""
+    try:
+        value = json.loads(text, parse_constant=_no_constant)
+        return _plain(value, (), DEPTH) if tidy else value
+    except RecursionError:
+        raise ValueError("nested too deep") from None
 
 
 def _decoded(body: bytes, hidden: tuple[str, ...]) -> Any:
@@ -185,4 +305,4 @@ def _words(body: Any) -> Iterable[str]:
             yield from _words(part)
 
 
-__all__ = ["Reply", "ask", "header", "http_date"]
+__all__ = ["Coming", "Reply", "ask", "header", "http_date", "listen", "parsed"]

@@ -1,7 +1,7 @@
 """Policies as plain data, ready to decide without pydantic and without a YAML parser: what a hook reads when no server runs.
 
 The file lies in the user's state folder, outside every project, and counts only while nothing behind it has changed:
-the definitions of the project, the record of trust, the packaged policies, and llmgenie itself.
+the definitions of the project, the record of trust, the packaged policies, what is installed, and llmgenie itself.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from llmgenie_mcp import marks, trust
+from llmgenie_mcp import distributions, marks, trust
 from llmgenie_mcp.expressions import Expression, facts_read, templates
 from llmgenie_mcp.expressions.patterns import covers
 from llmgenie_mcp.outbox import Route, Routes
@@ -92,6 +92,7 @@ class Compiled:
         broken: why the project's own definitions could not be read; empty when they could.
         waiting: who waits for which events, as plain data.
         closed: whether what is broken may hold a critical policy, so that nothing that changes anything may pass.
+        plugged: the folders in which plug-ins have policies.
     """
 
     policies: tuple[dict[str, Any], ...]
@@ -100,6 +101,7 @@ class Compiled:
     broken: str = ""
     closed: bool = False
     waiting: tuple[dict[str, Any], ...] = ()
+    plugged: tuple[str, ...] = ()
 
     @cached_property
     def routes(self) -> Routes:
@@ -121,8 +123,9 @@ def read(store: Path) -> Compiled | None:
     """What was kept for `store`; None when there is nothing, or something behind it has changed."""
     try:
         kept = json.loads(place(store).read_bytes())
-        if kept.pop("mark") == mark_of(store):
-            return Compiled(**{**kept, "policies": tuple(kept["policies"]), "waiting": tuple(kept["waiting"])})
+        if kept.pop("mark") == mark_of(store, kept["plugged"]):
+            lists = ("policies", "waiting", "plugged")
+            return Compiled(**{**kept, **{name: tuple(kept[name]) for name in lists}})
     except (OSError, ValueError, TypeError, AttributeError, KeyError, RecursionError):
         pass
     return None
@@ -134,7 +137,7 @@ def write(store: Path, compiled: Compiled, mark: object) -> None:
     Args:
         store: the project's.
         compiled: what is kept.
-        mark: `mark_of(store)` from before the definitions were read: a change meanwhile must not go unnoticed.
+        mark: `mark_of` from before the definitions were read: a change meanwhile must not go unnoticed.
     """
     path = place(store)
     fresh = path.with_name(f"{path.name}.{os.getpid()}")
@@ -152,15 +155,16 @@ def place(store: Path) -> Path:
     return trust.state_folder() / "compiled" / f"{trust.record(store).name}.json"
 
 
-def mark_of(store: Path) -> list[Any]:
-    """Differs when anything differs that `read` must notice."""
+def mark_of(store: Path, plugged: Iterable[str] = ()) -> list[Any]:
+    """Differs when anything differs that `read` must notice; `plugged` as in `Compiled`."""
     package = Path(__file__).resolve().parent
     shipped = next(
         (folder for folder in (package / "workflows", package.parent / "workflows") if folder.is_dir()), package
     )
     both = (*marks.files(shipped.parent), *marks.files(shipped), *marks.definitions(store))
+    outside = (*distributions.mark(), *(mark for folder in plugged for mark in marks.files(Path(folder))))
     own = Path(__file__).stat()  # another version of llmgenie
-    return [own.st_mtime_ns, own.st_size, *([*mark] for mark in both)]
+    return [own.st_mtime_ns, own.st_size, *([*mark] for mark in (*both, *outside))]
 
 
 def _policy(data: dict[str, Any]) -> CompiledPolicy:

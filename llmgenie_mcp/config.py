@@ -10,9 +10,10 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
-from llmgenie_mcp.errors import ActionError
+from llmgenie_mcp.errors import ActionError, shorten
 from llmgenie_mcp.expressions.sources import ExpressionSource, MessageSource
 from llmgenie_mcp.operations import OPERATIONS
+from llmgenie_mcp.pins import Plugins
 from llmgenie_mcp.triggers import EventPattern, EventPatterns, TriggerName, TriggerRule
 
 CommandName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=60)]
@@ -159,10 +160,31 @@ class Webhook(_Remote):
     max_bytes: int = Field(default=65_536, ge=0, le=1_000_000, description="Bytes read of the answer at most.")
 
 
+RECEIVERS = ("github", "gitlab", "standard")
+"""The kinds that llmgenie itself brings; plug-ins bring others."""
+
+
+def _kind_of_receiver(kind: str) -> str:
+    if kind not in RECEIVERS:
+        from llmgenie_mcp import plugins
+
+        if kind not in (known := plugins.receivers()):
+            message = f"Nothing here receives webhooks of the kind {shorten(kind)!r}"
+            hint = f"There are: {', '.join(sorted(known))}. Plug-ins bring others: llmgenie plugins."
+            raise PydanticCustomError("kind", "{message}", {"message": message, "hint": hint})
+    return kind
+
+
+ReceiverKind = Annotated[str, StringConstraints(min_length=1, max_length=60), AfterValidator(_kind_of_receiver)]
+
+
 class Receiver(_Part):
     """A sender of webhooks to us, at /webhooks/NAME."""
 
-    kind: Literal["standard", "github", "gitlab"] = Field(description="How it signs, and how its events are read.")
+    kind: ReceiverKind = Field(
+        description="How it signs, and how its events are read: standard, github, gitlab, or a plug-in's.",
+        examples=list(RECEIVERS),
+    )
     secret: Secret = Field(description="What it signs with.")
 
 
@@ -234,6 +256,38 @@ class Call(_Remote):
             hint = "Declare it: params: {properties: {NAME: {type: string}}}." if unknown else "Write the host out."
             raise PydanticCustomError("url", "{message}", {"message": message, "hint": hint})
         return self
+
+
+class Model(_Part):
+    """A language model that `ask_model` and `review_diff` may ask."""
+
+    kind: Literal["openai", "ollama"] = Field(description="`openai`: any endpoint with an OpenAI-compatible API.")
+    url: Url = Field(description="Of the API.", examples=["https://api.openai.com/v1", "http://127.0.0.1:11434"])
+    model: str = Field(min_length=1, max_length=200, description="The model, as the endpoint calls it.")
+    description: str = Field(default="", max_length=300, description="What it is good for, for the agent that chooses.")
+    key: Secret | None = Field(default=None, description="The API's key; null: it needs none.")
+    max_tokens: int = Field(default=2048, ge=1, le=200_000, description="Tokens of one answer at most.")
+    context: int = Field(
+        default=32_768, ge=512, le=10_000_000, description="Tokens that prompt and answer have room for together."
+    )
+    timeout: float = Field(default=300, gt=0, le=3600, description="Seconds until the answer must be whole.")
+    price_in: float | None = Field(default=None, ge=0, le=1e6, description="Price of a million tokens of prompts.")
+    price_out: float | None = Field(default=None, ge=0, le=1e6, description="Price of a million tokens of answers.")
+    allow_private: bool = Field(
+        default=False, description="true: the host may have an address in a private network or on this machine."
+    )
+
+
+class Opinions(_Part):
+    """What `review_diff` asks about, and whom."""
+
+    model: str = Field(default="", max_length=60, description="The model whose opinion counts; empty: any of `models`.")
+    base: str = Field(
+        default="", max_length=250, description="Branch that changes go to; empty: origin's own, else main or master."
+    )
+    skip: tuple[str, ...] = Field(
+        default=(), max_length=100, description="Paths left out of the diff.", examples=[["**/package-lock.json"]]
+    )
 
 
 class Upstream(_Part):
@@ -322,6 +376,9 @@ class Settings(_Part):
     upstreams: dict[UpstreamName, Upstream] = Field(
         default={}, description="Other MCP servers, whose tools become actions NAME.tool."
     )
+    models: dict[Name, Model] = Field(default={}, description="Language models that may be asked, by name.")
+    opinions: Opinions = Field(default=Opinions(), description="What review_diff asks about, and whom.")
+    plugins: Plugins = Field(default=Plugins(), description="Which plug-ins have a say here, and in which version.")
     deliveries: Deliveries = Field(default=Deliveries(), description="How failed deliveries are tried again.")
     rest: Rest = Field(default=Rest(), description="The REST face, `llmgenie serve --http`.")
     durability: Literal["full", "relaxed"] = Field(

@@ -21,6 +21,7 @@ TABLES: dict[str, tuple[str, ...]] = {
     "instances": ("id", "workflow", "state", "subject", "session", "updated_at"),
     "approvals": ("id", "status", "action", "instance", "question", "decided_by", "created_at"),
     "runs": ("id", "action", "command", "status", "exit_code", "commit", "seconds", "created_at"),
+    "opinions": ("id", "verdict", "model", "branch", "commit", "base", "counts", "created_at"),
     "notes": ("id", "updated_at"),
     "lessons": ("id", "title", "tags", "created_at"),
     "outbox": ("id", "status", "destination", "attempts", "next_at", "error", "created_at"),
@@ -93,6 +94,7 @@ def writer(key: str, value: object) -> tuple[str, Document]:
         "sessions": "Use run_action start_session, switch_mode, pause_session, finish_session.",
         "instances": "Use the triggers of the workflow by run_action.",
         "lessons": "Use run_action record_lesson.",
+        "opinions": "Only a model that the settings name gives one: run_action review_diff.",
         "outbox": "It is written along with what it delivers; a person says llmgenie outbox.",
     }
     raise NotWritable(

@@ -9,7 +9,7 @@ from llmgenie_mcp import trust
 
 SUFFIXES = (".yaml", ".yml", ".json")
 SETTINGS = "llmgenie.yaml"
-FOLDERS = ("workflows", "policies", "triggers")
+FOLDERS = ("workflows", "policies", "triggers", "actions")
 
 Mark = tuple[str, int, int]
 

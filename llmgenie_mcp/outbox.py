@@ -50,6 +50,8 @@ class Cause:
         step: number of the rule's step, from 0.
         last: whether that is the rule's last step.
         cancel: set when the act is broken off because the server stops; what was then not done stays in the outbox.
+        runs: the runs whose steps led here, the outermost first: one action may be a step of another.
+        part: which step of the last of them this is.
     """
 
     chain: tuple[str, ...]
@@ -58,10 +60,20 @@ class Cause:
     step: int = 0
     last: bool = True
     cancel: threading.Event | None = None
+    runs: tuple[str, ...] = ()
+    part: str = ""
+
+    @property
+    def origin(self) -> str | None:
+        """What is the same when this act is tried again because it broke off; None when nobody tries it again."""
+        if self.runs:
+            return f"{self.runs[-1]}/{self.part}"
+        return f"{self.item}/{self.step}" if self.item else None
 
     def to_dict(self) -> Document:
         """As the meta-log keeps it."""
-        return {"chain": list(self.chain), "event": self.event}
+        by_rule = {"chain": list(self.chain), "event": self.event} if self.chain or not self.runs else {}
+        return {**by_rule, **({"runs": list(self.runs), "part": self.part} if self.runs else {})}
 
 
 @dataclass(frozen=True)

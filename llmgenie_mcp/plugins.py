@@ -8,21 +8,21 @@ An extension is one module that registers itself with a decorator from this page
     def hello(ctx, params): ...
 
 Modules are found in the package's own folders (`llmgenie_mcp/actions/*.py`, `llmgenie_mcp/signals/*.py`) and through
-entry points of group `llmgenie_mcp`, whose values name modules. `load()` imports them once, when a registry is first used.
-A module that fails to import is reported by `failures()` and the rest works.
+entry points of group `llmgenie_mcp`, whose values name modules (docs/plugins.md). `load()` imports them once, when a
+registry is first used. A distribution of which one module fails is left out, reported by `failures()`, and the rest works.
 """
 
 from __future__ import annotations
 
 import contextlib
 import importlib
-import pkgutil
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from llmgenie_mcp.parcels import BadRequest, Delivered, NotDelivered, Parcel, Received
+from llmgenie_mcp.registry import FAMILIES, Failure, Origin, Record, Registry
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from llmgenie_mcp.params import NoParams, Params
 
 __all__ = [
+    "FAMILIES",
     "Action",
     "BadRequest",
     "Delivered",
@@ -37,6 +38,7 @@ __all__ = [
     "Move",
     "NoParams",
     "NotDelivered",
+    "Origin",
     "Params",
     "Parcel",
     "Provider",
@@ -47,6 +49,8 @@ __all__ = [
     "actions",
     "failures",
     "load",
+    "origin",
+    "origins",
     "provider",
     "providers",
     "receiver",
@@ -60,12 +64,8 @@ __all__ = [
     "sources",
 ]
 
-ENTRY_POINT_GROUP = "llmgenie_mcp"
-FAMILIES = ("actions", "signals", "sinks", "sources", "receivers", "providers")
-
 Result: TypeAlias = dict[str, Any]
 F = TypeVar("F", bound=Callable[..., Any])
-T = TypeVar("T")
 Watch: TypeAlias = Callable[[Any, threading.Event], None]
 
 
@@ -98,6 +98,8 @@ class Action:
             and it is open in every state of a workflow that lists none of it.
         operations: called as `operations(situation, params)`; `operations.Operation`s that it does past llmgenie in the
             project's folder, such as writing a file: policies are asked about each of them too.
+        begin: called as `begin(ctx, params)` in the transaction of a slow action's start: fills `ctx.run`. An action that has
+            it goes on with a run of its own that was interrupted, when it is asked with that run's idempotency key.
     """
 
     name: str
@@ -113,6 +115,7 @@ class Action:
     ready: Callable[[Any, Any], Any] | None = None
     group: str = ""
     operations: Callable[[Any, Any], Iterable[Any]] | None = None
+    begin: Callable[[Any, Any], None] | None = None
 
     @property
     def usage(self) -> str:
@@ -120,7 +123,8 @@ class Action:
         if (told := getattr(self.params, "usage_line", None)) is not None:  # parameters that a JSON Schema describes
             return str(told())
         parts = []
-        for name, info in self.params.model_fields.items():
+        for field_name, info in self.params.model_fields.items():
+            name = info.alias or field_name
             default = info.get_default(call_default_factory=False)
             if info.is_required():
                 parts.append(name)
@@ -160,28 +164,7 @@ class Provider:
     mark: Callable[[Any], object]
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """An extension that could not be loaded."""
-
-    module: str
-    message: str
-
-
-@dataclass(slots=True)
-class _Registry:
-    actions: dict[str, Action] = field(default_factory=dict)
-    signals: dict[str, Signal] = field(default_factory=dict)
-    sinks: dict[str, Callable[[Parcel], Delivered]] = field(default_factory=dict)
-    sources: dict[str, Watch] = field(default_factory=dict)
-    receivers: dict[str, Callable[..., Received]] = field(default_factory=dict)
-    providers: dict[str, Provider] = field(default_factory=dict)
-    failures: list[Failure] = field(default_factory=list)
-    loaded: bool = False
-    lock: threading.RLock = field(default_factory=threading.RLock)
-
-
-_registry = _Registry()
+_registry = Registry()
 
 
 def action(
@@ -198,10 +181,9 @@ def action(
     """
 
     def register(function: F) -> F:
-        if name in _registry.actions:
-            raise ValueError(f"action {name!r} is registered twice")
         text = description or (function.__doc__ or "").strip().split("\n")[0]
-        _registry.actions[name] = Action(name, text, params or _no_params(), function, **options)
+        offer = Action(name, text, params or _no_params(), function, **options)
+        _registry.add(Record("actions", name, offer, function.__module__))
         return function
 
     return register
@@ -211,9 +193,7 @@ def signal(root: str, fields: Mapping[str, str], *, outside: bool = True) -> Cal
     """Register the decorated `read(field, situation)` for the names below `root`; ValueError when the root is taken."""
 
     def register(function: F) -> F:
-        if root in _registry.signals:
-            raise ValueError(f"signal {root!r} is registered twice")
-        _registry.signals[root] = Signal(root, fields, function, outside)
+        _registry.add(Record("signals", root, Signal(root, fields, function, outside), function.__module__))
         return function
 
     return register
@@ -224,7 +204,7 @@ def sink(kind: str) -> Callable[[F], F]:
 
     It runs in a thread, one parcel of a destination at a time, and must end within a minute or when `cancel` is set.
     """
-    return _registering(_registry.sinks, "sink", kind)
+    return _registering("sinks", kind)
 
 
 def source(name: str) -> Callable[[F], F]:
@@ -232,7 +212,7 @@ def source(name: str) -> Callable[[F], F]:
 
     It runs in a thread of the one process that delivers for a project.
     """
-    return _registering(_registry.sources, "source", name)
+    return _registering("sources", name)
 
 
 def receiver(kind: str) -> Callable[[F], F]:
@@ -240,14 +220,14 @@ def receiver(kind: str) -> Callable[[F], F]:
 
     `headers` have lower-case names, `body` is bytes, `now` is seconds since 1970. It raises BadRequest.
     """
-    return _registering(_registry.receivers, "receiver", kind)
+    return _registering("receivers", kind)
 
 
 def provider(name: str, *, mark: Callable[[Any], object]) -> Callable[[F], F]:
     """Register the decorated `provide(store, settings, trusted)`; see `Provider`."""
 
     def register(function: F) -> F:
-        _registering(_registry.providers, "provider", name)(Provider(function, mark))
+        _registry.add(Record("providers", name, Provider(function, mark), function.__module__))
         return function
 
     return register
@@ -259,11 +239,9 @@ def providers() -> Mapping[str, Provider]:
     return _registry.providers
 
 
-def _registering(registry: dict[str, Any], what: str, name: str) -> Callable[[T], T]:
-    def register(function: T) -> T:
-        if name in registry:
-            raise ValueError(f"{what} {name!r} is registered twice")
-        registry[name] = function
+def _registering(family: str, name: str) -> Callable[[F], F]:
+    def register(function: F) -> F:
+        _registry.add(Record(family, name, function, function.__module__))
         return function
 
     return register
@@ -313,23 +291,21 @@ def failures() -> list[Failure]:
     return list(_registry.failures)
 
 
+def origins() -> Mapping[tuple[str, str], Origin]:
+    """Who brought what, by family (of `FAMILIES`) and name; llmgenie's own has no entry."""
+    load()
+    return _registry.origins
+
+
+def origin(family: str, name: str) -> str:
+    """The distribution that brought it; "" for llmgenie's own."""
+    found = origins().get((family, name))
+    return found.distribution if found else ""
+
+
 def load() -> None:
     """Import every extension once; thread-safe and cheap after the first time."""
-    if _registry.loaded:
-        return
-    with _registry.lock:
-        _load_once()
-
-
-def _load_once() -> None:
-    if not _registry.loaded:
-        for family in FAMILIES:
-            package = importlib.import_module(f"llmgenie_mcp.{family}")
-            for module in sorted(pkgutil.iter_modules(package.__path__), key=lambda m: m.name):
-                importlib.import_module(f"{package.__name__}.{module.name}")
-        for module_name in _entry_point_modules():
-            _import_outside(module_name)
-        _registry.loaded = True
+    _registry.load()
 
 
 def _no_params() -> type[BaseModel]:
@@ -345,20 +321,3 @@ def __getattr__(name: str) -> Any:
     from llmgenie_mcp import params
 
     return getattr(params, name)
-
-
-def _entry_point_modules() -> list[str]:
-    from importlib.metadata import entry_points
-
-    return sorted(point.value for point in entry_points(group=ENTRY_POINT_GROUP))
-
-
-def _import_outside(module_name: str) -> None:
-    """Import somebody else's module; its failure must not take ours down."""
-    before = {kind: dict(getattr(_registry, kind)) for kind in FAMILIES}
-    try:
-        importlib.import_module(module_name)
-    except Exception as error:  # noqa: BLE001 - any failure of foreign code is reported, never raised
-        for kind, known in before.items():
-            setattr(_registry, kind, known)
-        _registry.failures.append(Failure(module_name, f"{type(error).__name__}: {error}"))

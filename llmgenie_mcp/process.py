@@ -11,7 +11,7 @@ import subprocess
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -89,6 +89,7 @@ def run(
     *,
     cwd: Path,
     env: Mapping[str, str] | None = None,
+    without: Collection[str] = (),
     timeout: float,
     tail: int,
     cancel: threading.Event | None = None,
@@ -100,6 +101,7 @@ def run(
         argv: program and arguments; no shell sees them.
         cwd: folder to run in.
         env: variables to add to the present environment.
+        without: variables of the present environment that it does not get.
         timeout: seconds.
         tail: characters of output to keep.
         cancel: when set, the program is ended.
@@ -113,7 +115,7 @@ def run(
         process = subprocess.Popen(
             list(argv),
             cwd=cwd,
-            env={**os.environ, **(env or {})},
+            env={**{name: value for name, value in os.environ.items() if name not in without}, **(env or {})},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

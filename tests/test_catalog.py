@@ -14,7 +14,7 @@ from llmgenie_mcp.policy import PolicyRequest, PolicySet
 
 ACTIONS = frozenset(
     {"create_task", "update_task", "block_task", "unblock_task", "cancel_task", "claim_task", "complete_task", "move_task"}
-    | {"record_note", "record_lesson", "roadmap_add", "run_tests", "run_command", "log_entry", "request_approval"}
+    | {"record_note", "record_lesson", "roadmap_add", "run_tests", "review_diff", "run_command", "log_entry", "request_approval"}
     | {"start_session", "finish_session", "pause_session", "resume_session", "switch_mode", "log_mode_switch", "list_tasks"}
 )  # fmt: skip
 

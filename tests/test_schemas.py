@@ -10,6 +10,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from llmgenie_mcp.config import Settings
+from llmgenie_mcp.declared import ActionFile
 from llmgenie_mcp.errors import DefinitionError
 from llmgenie_mcp.loader import load_bytes, load_yaml, packaged, yamltext
 from llmgenie_mcp.loader.packaged import PARSED, load_packaged, write_parsed, write_schemas
@@ -20,7 +21,14 @@ from llmgenie_mcp.triggers import Trigger
 from llmgenie_mcp.workflow import Workflow
 
 ROOT = Path(__file__).parent.parent
-MODELS = {"workflow": Workflow, "policy": Policy, "settings": Settings, "scenario": ScenarioFile, "trigger": Trigger}
+MODELS = {
+    "workflow": Workflow,
+    "policy": Policy,
+    "settings": Settings,
+    "scenario": ScenarioFile,
+    "trigger": Trigger,
+    "action": ActionFile,
+}
 FLOWS = sorted((ROOT / "workflows").glob("*.yaml"))
 POLICIES = sorted((ROOT / "workflows" / "policies").glob("*.yaml"))
 

@@ -84,8 +84,15 @@ def alive(pid: int) -> bool:
         return False
 
 
+def _command(place: Path) -> bytes:
+    try:
+        return (place / "cmdline").read_bytes()
+    except OSError:
+        return b""
+
+
 def children(pid: int | None = None) -> list[int]:
-    """Processes that were started by one, zombies among them."""
+    """Processes that were started by one, zombies among them; but for what Python itself keeps beside other tests' children."""
     pid = pid or os.getpid()
     found = []
     for place in Path("/proc").iterdir():
@@ -94,6 +101,6 @@ def children(pid: int | None = None) -> list[int]:
                 fields = (place / "stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
             except OSError:
                 continue
-            if int(fields[1]) == pid:
+            if int(fields[1]) == pid and b"multiprocessing" not in _command(place):
                 found.append(int(place.name))
     return found

@@ -1,8 +1,12 @@
-"""What actions need that run something by its name in the settings: that it stands there, and that a person accepted it."""
+"""What actions need that run something by its name in the settings: whether it may run, and what it is not given."""
 
 from __future__ import annotations
 
-from llmgenie_mcp.config import FILE_NAME
+from collections.abc import Mapping
+
+from pydantic import BaseModel
+
+from llmgenie_mcp.config import FILE_NAME, Secret
 from llmgenie_mcp.engine.situation import Situation
 from llmgenie_mcp.errors import UnknownName
 from llmgenie_mcp.records import Refusal
@@ -38,3 +42,19 @@ def unready(situation: Situation, part: str, name: str | None, kind: str, exampl
     if name is not None and known and name not in known:
         raise UnknownName(kind, name, known)
     return unconfigured(situation, part, name if name is not None else next(iter(known), "NAME"), kind, example)
+
+
+def secret_variables(part: object) -> frozenset[str]:
+    """Names of the environment variables that hold secrets, by what `part` of the settings says.
+
+    Programs that an agent may have written do not get them: who knows a receiver's secret can sign events.
+    """
+    if isinstance(part, Secret):
+        return frozenset((part.env,) if part.env else ())
+    if isinstance(part, BaseModel):
+        return secret_variables([getattr(part, name) for name in type(part).model_fields])
+    if isinstance(part, Mapping):
+        return secret_variables(list(part.values()))
+    if isinstance(part, (list, tuple)):
+        return frozenset().union(*map(secret_variables, part))
+    return frozenset()

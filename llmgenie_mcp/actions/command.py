@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import Field
 
 from llmgenie_mcp import process, redact, validation
-from llmgenie_mcp.actions._configured import unconfigured
+from llmgenie_mcp.actions._configured import secret_variables, unconfigured
 from llmgenie_mcp.config import Command
 from llmgenie_mcp.engine.situation import ActionContext, Situation
 from llmgenie_mcp.errors import ActionError, UnknownName
@@ -99,6 +99,8 @@ def run_named(ctx: ActionContext, name: str, params: Mapping[str, Any]) -> Docum
         argv,
         cwd=cwd,
         env=command.env,
+        # `publish` is run for a person who approved that, and where it goes often needs what `ci` needs.
+        without=() if name == "publish" else secret_variables(situation.settings),
         timeout=command.timeout,
         tail=max(SHOWN, situation.settings.log_output) + MARGIN,
         cancel=ctx.cancel,

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from llmgenie_mcp.edits import Edit
-from llmgenie_mcp.errors import UnknownName
+from llmgenie_mcp.errors import UnknownName, UsageError
 from llmgenie_mcp.hosts import HookEvent, Reply, Verdict
 
 
@@ -101,17 +101,25 @@ def names() -> list[str]:
 
 
 def find(name: str) -> Agent:
-    """The agent of that name; only its own module is imported. Raises UnknownName."""
+    """The agent of that name; only its own module is imported.
+
+    Raises:
+        UnknownName: there is none. UsageError: it is a plug-in's, and cannot be loaded.
+    """
     if name in names():
         found: Agent = importlib.import_module(f"{__name__}.{name.replace('-', '_')}").AGENT
         return found
-    from importlib.metadata import entry_points
+    from llmgenie_mcp import distributions, registry
 
-    outside = {point.name: point for point in entry_points(group="llmgenie_mcp.agents")}
+    outside = {point.name: point for point in distributions.scan().of(distributions.AGENTS)}
     if name not in outside:
         raise UnknownName("agent", name, [*names(), *outside])
-    loaded: Agent = outside[name].load()
-    return loaded
+    loaded, why = registry.named(outside[name])
+    if why:
+        hint = "Mend or uninstall that plug-in: llmgenie plugins."
+        raise UsageError(f"The agent {name} of {outside[name].distribution} cannot be loaded: {why}", hint)
+    agent: Agent = loaded
+    return agent
 
 
 __all__ = ["Agent", "Probe", "Site", "find", "names"]

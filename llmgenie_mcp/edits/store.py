@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel
 
@@ -74,7 +74,7 @@ def _fields(model: BaseModel) -> Iterator[str]:
 
 
 def _choices(annotation: Any) -> str:
-    choices = getattr(annotation, "__args__", ())
+    choices = get_args(annotation) if get_origin(annotation) is Literal else ()
     return f"  # or {', '.join(str(choice) for choice in choices[1:])}" if choices else ""
 
 

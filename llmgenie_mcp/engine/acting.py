@@ -15,7 +15,7 @@ from llmgenie_mcp.engine.situation import ActionContext, Situation, StoreReader,
 from llmgenie_mcp.machine import Step, effect_names
 from llmgenie_mcp.plugins import Action
 from llmgenie_mcp.records import Document, Outcome
-from llmgenie_mcp.storage import Storage
+from llmgenie_mcp.storage import Storage, Transaction
 
 
 @dataclass(slots=True)
@@ -31,6 +31,7 @@ class Act:
         storage: the store.
         open_actions: names of the actions that a situation's states open.
         committed: called after every commit.
+        keep: called as keep(tx, outcome) in the transaction of the end, or None; see `part.Part`.
     """
 
     offer: Action
@@ -42,6 +43,7 @@ class Act:
     storage: Storage
     open_actions: Callable[[Situation], tuple[str, ...]]
     committed: Callable[[], None]
+    keep: Callable[[Transaction, Outcome], None] | None = None
 
     def refuse(self, judgement: Judgement) -> Outcome:
         """A refusal changes nothing but the log."""
@@ -56,6 +58,8 @@ class Act:
 
     def start(self) -> Document:
         """Commit that a slow action starts; returns its Run."""
+        if self.offer.begin is not None:
+            self.offer.begin(self.ctx, self.args)
         return runs.start(self.ctx, self.offer, self.asked, self.key, self.storage.last_seq() + 1)
 
     def do_slowly(self, run: Document, step: Step | None) -> Outcome:
@@ -82,6 +86,8 @@ class Act:
         seq = self.storage.last_seq() + 1  # this transaction is alone, so its line is the next
         outcome = replace(outcome, actions=self.open_actions(situation), session=session, seq=seq)
         replay.remember(self.ctx.write, key, outcome, self.asked, self.session)
+        if self.keep is not None:
+            self.keep(self.ctx.write, outcome)
         commit(self.ctx, line, seq)
         self.committed()
         return outcome

@@ -14,6 +14,8 @@ from llmgenie_mcp.config import Settings
 from llmgenie_mcp.engine import judge
 from llmgenie_mcp.engine.judge import Judgement
 from llmgenie_mcp.engine.offers import workflow_actions
+from llmgenie_mcp.engine.part import spelled_out
+from llmgenie_mcp.engine.plugged import Plugged, plugged
 from llmgenie_mcp.engine.situation import Reader, Situation, World, situation_in, vocabulary
 from llmgenie_mcp.errors import UnknownName
 from llmgenie_mcp.loader.catalog import Catalog, load_catalog
@@ -42,6 +44,7 @@ class Definitions:
         mark: changes when a file behind them changes.
         routes: who waits for which events; nobody before a person accepted the definitions.
         opened: what `open_actions` found before, by mode, workflow and state.
+        plugged: what of the installed plug-ins is in force.
     """
 
     settings: Settings
@@ -53,6 +56,7 @@ class Definitions:
     mark: object
     routes: Routes = ()
     opened: dict[tuple[str, str | None, str | None], tuple[str, ...]] = field(default_factory=dict)
+    plugged: Plugged = field(default_factory=Plugged)
 
     def action(self, name: str) -> Action:
         """The action of that name. Raises UnknownName."""
@@ -98,7 +102,8 @@ class Definitions:
         return self.opened[place]
 
     def _judge_by_name(self, situation: Situation, name: str, params: Mapping[str, Any]) -> Judgement:
-        offer = self.action(name)
+        within = spelled_out(self, name, params)
+        offer, situation.known_settings = within.action(name), within.settings
         return self.judge(offer, situation, validation.check(offer, params, None)[1])
 
 
@@ -117,11 +122,21 @@ def load(project: Project, *, own: bool = True) -> Definitions:
     read = read_settings(store)
     settings = read.value if read else Settings()
     trusted = own and trust.is_trusted(project.store)
-    registered, notes = offered(store, settings, trusted)
+    has = plugged(settings, trusted)
+    registered, notes = offered(store, settings, trusted, has)
     catalog = load_catalog(
-        store, actions=registered, operations=OPERATIONS, vocabulary=vocabulary(), trusted=trusted, settings=read
+        store,
+        actions=registered,
+        operations=OPERATIONS,
+        vocabulary=vocabulary(has.off),
+        trusted=trusted,
+        settings=read,
+        plugged=has.definitions(),
     )
-    catalog = replace(catalog, notes=(*catalog.notes, *notes))
+    if catalog.faults:
+        has = has.with_faults(catalog.faults)
+        registered, _ = offered(store, settings, trusted, has)
+    catalog = replace(catalog, notes=(*catalog.notes, *notes, *has.notes))
     workflows = {name: entry.value for name, entry in catalog.workflows.items()}
     actions = {**registered, **workflow_actions(workflows, registered)}
     return Definitions(
@@ -133,6 +148,7 @@ def load(project: Project, *, own: bool = True) -> Definitions:
         trusted,
         mark,
         tuple(_routes(settings, catalog)) if trusted else (),
+        plugged=has,
     )
 
 
@@ -141,24 +157,30 @@ def mark_of(store: Path) -> object:
     return (marks.definitions(store), *(provider.mark(store) for provider in plugins.providers().values()))
 
 
-def offered(store: Path | None, settings: Settings, trusted: bool) -> tuple[dict[str, Action], list[str]]:
+def offered(
+    store: Path | None, settings: Settings, trusted: bool, has: Plugged | None = None
+) -> tuple[dict[str, Action], list[str]]:
     """Every action by name but those that workflows bring, and what people should know of those left out.
 
     Args:
         store: the project's `.llmgenie`, or None for none of its own.
         settings: the project's.
         trusted: whether a person accepted its definitions.
+        has: what of the plug-ins is in force; found by the settings when left out.
 
     Raises:
         DefinitionError: a file that a provider reads is wrong.
     """
-    actions, notes = dict(plugins.actions()), []
+    has = has or plugged(settings, trusted)
+    actions, notes = has.actions(), []
     for name, provider in plugins.providers().items():
+        if not has.has("providers", name):
+            continue
         for action in provider.provide(store, settings, trusted):
             if action.name in actions:
                 notes.append(f"The action {action.name} of {name} is left out: there is one of that name.")
             else:
-                actions[action.name] = action
+                actions[action.name] = has.offer(plugins.origin("providers", name), action)
     return actions, notes
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -63,6 +64,10 @@ class Dispatcher:
         self._cancel = threading.Event()
         self._lanes = Lanes()
         self._seen = 0
+        self._arrived: dict[str, Delivered] = {}
+        """Of items that were delivered, and that the store could not take off: they are not sent again for that."""
+        self._told = ""
+        self._lock: int | None = None
         self._thread = threading.Thread(target=self._run, name="llmgenie-outbox", daemon=True)
 
     def start(self) -> None:
@@ -102,7 +107,7 @@ class Dispatcher:
                 with self._turn() as mine:
                     if mine:
                         self._deliver()
-                        return
+                        continue
             except (OSError, StorageError) as error:
                 if str(error) != told:  # once, not each second
                     log.warning("nothing can be delivered now: %s", error)
@@ -127,7 +132,19 @@ class Dispatcher:
             except BlockingIOError:
                 yield False
                 return
-            yield True
+            self._lock = lock.fileno()
+            try:
+                yield self._is_mine()
+            finally:
+                self._lock = None
+
+    def _is_mine(self) -> bool:
+        """Whether the lock is still the file that others would take: it goes when somebody clears ignored files away."""
+        if self._lock is None:
+            return True
+        with contextlib.suppress(OSError):
+            return os.path.samestat(os.fstat(self._lock), lock_file(self._engine.project.store).stat())
+        return False
 
     def _deliver(self) -> None:
         with contextlib.ExitStack() as ending:
@@ -138,7 +155,7 @@ class Dispatcher:
             ending.callback(self.delivering.clear)
             ending.callback(self._start_sources())
             with ThreadPoolExecutor(WORKERS, "llmgenie-delivery") as pool:
-                while not self._stopped.is_set():
+                while not self._stopped.is_set() and self._is_mine():
                     self._wake.wait(self._hand_out(pool))
                     self._wake.clear()
 
@@ -149,6 +166,7 @@ class Dispatcher:
         threads = [
             threading.Thread(target=self._watch, args=(name, watch, over), name=f"llmgenie-{name}", daemon=True)
             for name, watch in (plugins.sources().items() if self._with_sources else ())
+            if self._has("sources", name)
         ]
         for thread in threads:
             thread.start()
@@ -159,6 +177,13 @@ class Dispatcher:
                 thread.join(timeout=GRACE)
 
         return end
+
+    def _has(self, family: str, name: str) -> bool:
+        """Whether the plug-in that brought it, if one did, is in force; definitions that are broken switch nothing off."""
+        try:
+            return self._engine.definitions.plugged.has(family, name)
+        except DefinitionError:
+            return True
 
     def _watch(self, name: str, watch: plugins.Watch, over: threading.Event) -> None:
         while not over.is_set():
@@ -203,12 +228,17 @@ class Dispatcher:
         due = 0.0
         try:
             for _ in range(IN_A_ROW):
-                if not lane.ids or self._stopped.is_set():
+                if not lane.ids or self._stopped.is_set() or not self._is_mine():
                     break
                 if (wait := self._attempt(lane.ids[0])) is not None:
                     due = time.monotonic() + wait
                     break
                 self._end_of(lane)
+        except StorageError as error:
+            if str(error) != self._told:  # once, not every few seconds while a disk is full
+                log.warning("what came of deliveries cannot be written now: %s", error.message)
+            self._told = str(error)
+            due = time.monotonic() + NOT_NOW
         except Exception:
             log.exception("a delivery broke off; it is tried again")
             due = time.monotonic() + NOT_NOW
@@ -233,6 +263,7 @@ class Dispatcher:
         engine.storage.refresh()  # another process may have dropped it
         item = engine.storage.get(TABLE, id_)
         if item is None or item["status"] != "pending":
+            self._arrived.pop(id_, None)
             return None
         if (wait := _seconds_until(item["next_at"])) > 0:
             return wait
@@ -249,6 +280,8 @@ class Dispatcher:
         except NotDelivered as error:
             return self._failed(item, error.message, error.retry_after, final=error.final)
         except LlmgenieError as error:
+            if id_ in self._arrived:
+                raise
             return self._failed(item, str(error), None, final=not isinstance(error, StorageError))
         except Exception as error:
             log.exception("the delivery of %s broke off", id_)
@@ -266,11 +299,23 @@ class Dispatcher:
             deliveries.done(self._engine.storage, item["id"], fired.detail)
 
     def _hand_over(self, item: Document, settings: Settings) -> Delivered:
+        """Send it, and write down what came of that. Raises NotDelivered; StorageError: it arrived and stays in the outbox."""
+        answer = self._arrived.get(item["id"]) or self._sent(item, settings)
+        if answer.again is not None:
+            return answer
+        try:
+            self._write_off(item, answer)
+        except StorageError:
+            self._arrived[item["id"]] = answer
+            raise
+        self._arrived.pop(item["id"], None)
+        return answer
+
+    def _sent(self, item: Document, settings: Settings) -> Delivered:
         sink = plugins.sinks().get(item["kind"])
-        if sink is None:
+        if sink is None or not self._has("sinks", item["kind"]):
             raise NotDelivered(f"Nothing here delivers a {item['kind']}.", final=True)
-        engine = self._engine
-        answer = sink(
+        return sink(
             Parcel(
                 item["message"],
                 item["kind"],
@@ -279,19 +324,19 @@ class Dispatcher:
                 item["payload"] or {},
                 item["attempts"] + 1,
                 settings,
-                engine.project.name,
+                self._engine.project.name,
                 self._cancel,
             )
         )
-        if answer.again is not None:
-            return answer
+
+    def _write_off(self, item: Document, answer: Delivered) -> None:
+        engine = self._engine
         if answer.event is None:
             deliveries.done(engine.storage, item["id"], answer.detail)
-            return answer
+            return
         name, data = answer.event
         cause = Cause((*item["chain"], item["destination"]), (item["event"] or {}).get("id", ""), item["id"])
         engine.trigger_event(name, data, actor=Actor("system", item["destination"]), cause=cause)
-        return answer
 
     def _failed(self, item: Document, why: str, retry_after: float | None, *, final: bool = False) -> float | None:
         if self._stopped.is_set() and not final:
@@ -309,7 +354,8 @@ class Dispatcher:
 def _seconds_until(at: str | None) -> float:
     if at is None:
         return 0.0
-    return max(0.0, (datetime.fromisoformat(at) - datetime.now(UTC)).total_seconds())
+    wait = (datetime.fromisoformat(at) - datetime.now(UTC)).total_seconds()
+    return 0.0 if wait > deliveries.LONGEST_WAIT else max(0.0, wait)  # nobody waits longer: the clock was set back
 
 
 def oldest(engine: Engine) -> float | None:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
@@ -20,6 +21,7 @@ from llmgenie_mcp.engine.acting import Act
 from llmgenie_mcp.engine.definitions import Definitions
 from llmgenie_mcp.engine.guard import Guard
 from llmgenie_mcp.engine.open_guard import guard_of
+from llmgenie_mcp.engine.part import Part, kept_alone
 from llmgenie_mcp.engine.questions import AGENT, Questions
 from llmgenie_mcp.engine.situation import ActionContext, Situation, StoreReader, TransactionReader, World, own_triggers
 from llmgenie_mcp.engine.telemetry import observed
@@ -119,6 +121,7 @@ class Engine(Questions):
         progress: Progress | None = None,
         cancel: threading.Event | None = None,
         cause: Cause | None = None,
+        part: Part | None = None,
     ) -> Outcome:
         """Run an action, if workflow and policies allow it.
 
@@ -131,18 +134,20 @@ class Engine(Questions):
             progress: called as progress(done, total, message) by slow actions, from any thread.
             cancel: set it to stop a slow action.
             cause: why the engine acts by itself.
+            part: of what other action it is a step.
 
         Raises:
             UnknownName, BadParams, DefinitionError, StorageError. A refusal is an Outcome.
         """
-        definitions = self.definitions
+        definitions = self.definitions if part is None else part.within(self.definitions)
         offer = definitions.action(action)
         asked, args = validation.check(offer, params, idempotency_key)
         world = World()
         ctx = ActionContext(self._look_outside(definitions, offer, args, session, actor, world), report=progress)
         ctx.cancel, ctx.routes, ctx.cause = cancel or ctx.cancel, definitions.routes, cause
+        ctx.act = partial(self.run_action, session=session, actor=actor)
         if not offer.changes:
-            return self._read(definitions, offer, args, ctx)
+            return self._read(definitions, offer, args, ctx, part)
         act = Act(
             offer,
             asked,
@@ -153,12 +158,15 @@ class Engine(Questions):
             self.storage,
             definitions.open_actions,
             self._watcher.wake,
+            part.keep if part else None,
         )
-        if idempotency_key is not None:
+        if idempotency_key is not None or offer.begin is not None:
             runs.settle_orphans(self.storage)  # else a run whose process died elsewhere would be running for ever
         with self.storage.begin() as tx:
             if (known := replay.recall(tx, idempotency_key, action, asked, session)) is not None:
-                return known
+                if (run_id := runs.broken_off(tx, offer, known)) is None:
+                    return known
+                ctx.run_id = run_id
             ctx.tx = tx
             ctx.situation = definitions.situation(self.project, TransactionReader(tx), session, actor, world)
             judgement = definitions.judge(offer, ctx.situation, args)
@@ -336,12 +344,18 @@ class Engine(Questions):
             situation.facts(runs.LOOKED_AT)
         return situation
 
-    def _read(self, definitions: Definitions, offer: Action, args: BaseModel, ctx: ActionContext) -> Outcome:
+    def _read(
+        self, definitions: Definitions, offer: Action, args: BaseModel, ctx: ActionContext, part: Part | None
+    ) -> Outcome:
         judgement = definitions.judge(offer, ctx.situation, args)
         opened, session = definitions.open_actions(ctx.situation), (ctx.situation.session or {}).get("id")
         if not judgement.allowed:
             return Outcome("denied", offer.name, reasons=judgement.refusals, actions=opened, session=session)
-        return Outcome("ok", offer.name, offer.run(ctx, args), actions=opened, session=session)
+        outcome = Outcome("ok", offer.name, offer.run(ctx, args), actions=opened, session=session)
+        if part is not None:
+            with self.storage.begin() as tx:
+                kept_alone(part, tx, outcome, asdict(ctx.situation.actor))
+        return outcome
 
 
 __all__ = ["AGENT", "Actor", "Decision", "Engine", "Outcome", "judge"]

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from llmgenie_mcp import compiled
+from llmgenie_mcp import compiled, distributions
 from llmgenie_mcp.compiled import Compiled
 from llmgenie_mcp.engine.guard import Guard
 from llmgenie_mcp.errors import DefinitionError
@@ -96,11 +96,13 @@ def _in_force(project: Project, definitions: Callable[[], Definitions]) -> tuple
 def _compile(project: Project) -> Compiled:
     from llmgenie_mcp.engine.definitions import load
 
-    mark = compiled.mark_of(project.store)
+    folders = distributions.definition_folders().values()
+    plugged = tuple(str(folder) for folder in folders if isinstance(folder, Path))
+    mark = compiled.mark_of(project.store, plugged)
     found, broken, closed = _in_force(project, lambda: load(project))
     policies = compiled.compile_policies(found.policies)
     waiting = tuple(map(asdict, found.routes))
-    kept = Compiled(policies, found.workflows["modes"].initial, found.trusted, broken, closed, waiting)
+    kept = Compiled(policies, found.workflows["modes"].initial, found.trusted, broken, closed, waiting, plugged)
     compiled.write(project.store, kept, mark)
     return kept
 

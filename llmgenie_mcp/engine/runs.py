@@ -34,11 +34,13 @@ INTERRUPTED = {
 
 
 def start(ctx: ActionContext, offer: Action, asked: Document, key: str | None, seq: int) -> Document:
-    """Commit that a slow action starts, as line `seq`; returns its Run document."""
+    """Commit that a slow action starts or goes on (`ctx.run_id`), as line `seq`; returns its Run document."""
     tx, situation = ctx.write, ctx.situation
+    before = tx.get("runs", ctx.run_id) if ctx.run_id else None
     head = situation.fact("git.head") if situation.fact("git.clean") is True else None
     run = Run(
-        id=tx.next_id("RUN"),
+        id=before["id"] if before else tx.next_id("RUN"),
+        created_at=before["created_at"] if before else now(),
         action=offer.name,
         session=(situation.session or {}).get("id"),
         pid=os.getpid(),
@@ -46,6 +48,7 @@ def start(ctx: ActionContext, offer: Action, asked: Document, key: str | None, s
         process_started=process_start(os.getpid()),
         commit=None if head is UNKNOWN else head,
     )
+    ctx.run_id = run.id
     document = tx.put("runs", run.id, {**run.model_dump(), "idempotency_key": key, **ctx.run})
     replay.remember(tx, key, Outcome("running", offer.name, {"run": run.id}), asked, run.session)
     commit(ctx, entry("action.started", offer.name, ctx, asked, run=run.id, idempotency_key=key), seq)
@@ -74,6 +77,8 @@ def end(ctx: ActionContext, run: Document, result: Document, error: LlmgenieErro
     if error is not None:
         shown = error.to_dict()
         return Outcome("failed", name, {**result, **_result(shown)}, error=shown)
+    if ctx.kept:
+        result["kept"] = [_keep(ctx, *each) for each in ctx.kept]
     if step is None:
         return Outcome("ok", name, result)
     if state_of(ctx.situation, Move(step.workflow, step.trigger, step.instance)) != step.source:
@@ -128,6 +133,19 @@ def settle_orphans(storage: Storage) -> list[str]:
     return settled
 
 
+def resumption(run: Mapping[str, Any]) -> str:
+    """How to go on with a run that has steps, for whoever reads an error."""
+    return f'run_action {run["action"]} {{"resume": "{run["id"]}"}} goes on at the step where it stopped.'
+
+
+def broken_off(tx: Transaction, offer: Action, known: Outcome) -> str | None:
+    """The run that a repeated request goes on with instead of getting its first answer; None: it gets that answer."""
+    if offer.begin is None or (known.error or {}).get("code") != INTERRUPTED["code"]:
+        return None
+    run = tx.get("runs", str(known.result.get("run")))
+    return run["id"] if run is not None and run["status"] == "interrupted" and "steps" in run else None
+
+
 def is_orphan(run: Mapping[str, Any]) -> bool:
     """Whether the process that started this run on this machine is gone."""
     if run.get("status") != "running" or run.get("host") != platform.node() or not run.get("pid"):
@@ -157,8 +175,15 @@ def _settle(tx: Transaction, run: Document) -> None:
     tx.put("runs", run["id"], {**run, "status": "interrupted", "updated_at": now()})
     key = run.get("idempotency_key")
     if key and (known := tx.get(replay.TABLE, key)):
-        outcome = Outcome("failed", run["action"], {"run": run["id"]}, error=dict(INTERRUPTED))
+        hint = resumption(run) if "steps" in run else INTERRUPTED["hint"]
+        outcome = Outcome("failed", run["action"], {"run": run["id"]}, error={**INTERRUPTED, "hint": hint})
         tx.put(replay.TABLE, key, {**known, "outcome": outcome.to_dict()})
+
+
+def _keep(ctx: ActionContext, table: str, prefix: str, document: Document) -> str:
+    id_ = ctx.write.next_id(prefix)
+    ctx.write.put(table, id_, {"id": id_, **document, "created_at": now(), "updated_at": now()})
+    return f"{table}/{id_}"
 
 
 def _result(shown: Document) -> Document:

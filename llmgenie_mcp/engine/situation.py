@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -17,7 +17,7 @@ from llmgenie_mcp import plugins, redact
 from llmgenie_mcp.errors import UnknownName
 from llmgenie_mcp.expressions import UNKNOWN, Vocabulary
 from llmgenie_mcp.outbox import Cause, Delivery, Routes
-from llmgenie_mcp.outcome import Actor, Document, Event
+from llmgenie_mcp.outcome import Actor, Document, Event, Outcome
 from llmgenie_mcp.plugins import Move
 from llmgenie_mcp.policy import PolicyRequest, PolicySet
 from llmgenie_mcp.project import Project
@@ -304,9 +304,12 @@ class ActionContext:
         tx: the open transaction; None while a slow action runs outside the lock.
         events: events to be committed with the action's end; use `emit`.
         deliveries: what is to be delivered once the action's end is committed; use `deliver`.
+        kept: documents of a slow action that are written with its end, unless it fails; use `keep`.
         run: fields for the action's Run record (slow actions only).
         routes: who waits for which events.
         cause: why the engine acts by itself; None when somebody asked.
+        run_id: of the Run record (slow actions only); set before the start to go on with a run that broke off.
+        act: runs another action as this caller, in this session: `Engine.run_action` but for `session` and `actor`.
         cancel: set when the caller gave up; a slow action stops what it started.
     """
 
@@ -315,11 +318,14 @@ class ActionContext:
     events: list[Event] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     deliveries: list[Delivery] = field(default_factory=list)
+    kept: list[tuple[str, str, Document]] = field(default_factory=list)
     run: Document = field(default_factory=dict)
     cancel: threading.Event = field(default_factory=threading.Event)
     report: Callable[[float, float | None, str], None] | None = None
     routes: Routes = ()
     cause: Cause | None = None
+    run_id: str | None = None
+    act: Callable[..., Outcome] | None = None
 
     @property
     def write(self) -> Transaction:
@@ -331,6 +337,13 @@ class ActionContext:
     def deliver(self, kind: str, name: str, payload: Document, *, lane: str = "") -> None:
         """Have a sink deliver something after the action's end: `kind` and `name` say where, see `outbox.Delivery`."""
         self.deliveries.append(Delivery(kind, name, payload, lane))
+
+    def keep(self, table: str, prefix: str, document: Document) -> None:
+        """Have a document written, when a slow action has done its work, under the next id of `prefix`.
+
+        The result names it then: {"kept": ["opinions/OPN-1"]}.
+        """
+        self.kept.append((table, prefix, document))
 
     def progress(self, done: float, total: float | None, message: str) -> None:
         """Tell the caller how far it is; may be called from any thread."""
@@ -356,9 +369,10 @@ def request_of(policies: PolicySet, situation: Situation) -> PolicyRequest:
     )
 
 
-def vocabulary() -> Vocabulary:
-    """Every name that guards and rules may use."""
+def vocabulary(off: Collection[str] = ()) -> Vocabulary:
+    """Every name that guards and rules may use; `off` are plug-ins that have no say."""
     names = {f"{root}.{name}" for root, fields in BUILT_IN.items() for name in fields} | {"action.params.*"}
     for root, signal in plugins.signals().items():
-        names |= {f"{root}.{name}" for name in signal.fields}
+        if plugins.origin("signals", root) not in off:
+            names |= {f"{root}.{name}" for name in signal.fields}
     return Vocabulary(names)

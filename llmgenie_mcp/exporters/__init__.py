@@ -12,20 +12,34 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from llmgenie_mcp import plugins
+from llmgenie_mcp.distributions import EXPORTERS
 from llmgenie_mcp.errors import UsageError, shorten
 from llmgenie_mcp.exporters._content import Content, Exported, Format
 from llmgenie_mcp.outcome import Actor, Outcome
+from llmgenie_mcp.registry import Objects, objects
 
 if TYPE_CHECKING:
     from llmgenie_mcp.engine import Engine
 
 
-@cache
 def formats() -> dict[str, Format]:
-    """Every format by name."""
+    """Every format by name: llmgenie's own, and those of plug-ins (entry points of group `llmgenie_mcp.exporters`)."""
+    return {**_own(), **outside().found}
+
+
+@cache
+def _own() -> dict[str, Format]:
     names = sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_"))
     found = (importlib.import_module(f"{__name__}.{name}").FORMAT for name in names)
     return {form.name: form for form in found}
+
+
+@cache
+def outside() -> Objects[Format]:
+    """The formats of plug-ins, who brought them, and those that could not be loaded."""
+    plugins.load()  # what a module of theirs registers belongs to them, whoever imports it first
+    return objects(EXPORTERS, Format, _own())
 
 
 def export(engine: Engine, name: str) -> Exported:
@@ -69,4 +83,4 @@ def export_to(
     return put(engine, formats()[name], made, output, force=force, actor=actor or Actor()), made
 
 
-__all__ = ["Exported", "Format", "export", "export_to", "formats"]
+__all__ = ["Content", "Exported", "Format", "export", "export_to", "formats", "outside"]

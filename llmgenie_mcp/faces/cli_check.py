@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 Problem = dict[str, Any]
 TRIGGER_KEYS = frozenset({"run", "schedule", "files"})
+ACTION_KEYS = frozenset({"command", "call", "action", "steps"})
 POLICY_KEYS = frozenset({"rules", "applies_to", "level"})
 
 
@@ -43,7 +44,7 @@ def problem_lines(problems: Iterable[Problem]) -> list[str]:
 
 
 def of_project(project: Project) -> list[Problem]:
-    """Every problem of the settings, workflows, policies and trigger rules in force."""
+    """Every problem of the settings, workflows, policies, trigger rules and declared actions in force."""
     from llmgenie_mcp import trust
 
     return _of_catalog(project.store, trusted=trust.is_trusted(project.store))
@@ -96,6 +97,8 @@ def _part(path: Path) -> str | None:
     keys = set(content) if isinstance(content, dict) else set()
     if keys & POLICY_KEYS or (path.parent.name == "policies" and "states" not in keys):
         return "policies"
+    if "states" not in keys and (keys & ACTION_KEYS or path.parent.name == "actions"):
+        return "actions"
     if "states" not in keys and (keys & TRIGGER_KEYS or path.parent.name == "triggers"):
         return "triggers"
     return None if keys & set(Settings.model_fields) and "states" not in keys else "workflows"
@@ -105,24 +108,34 @@ def _of_catalog(store: Path, *, trusted: bool) -> list[Problem]:
     from llmgenie_mcp import plugins
     from llmgenie_mcp.config import Settings
     from llmgenie_mcp.engine.definitions import offered
+    from llmgenie_mcp.engine.plugged import plugged
     from llmgenie_mcp.engine.situation import vocabulary
     from llmgenie_mcp.loader.catalog import load_catalog
     from llmgenie_mcp.loader.settings import read_settings
     from llmgenie_mcp.operations import OPERATIONS
 
     problems, settings, actions = [], None, plugins.actions()
+    has = plugged(Settings(), trusted)
     try:
         settings = read_settings(store)
-        actions, _ = offered(store, settings.value if settings else Settings(), trusted)
+        has = plugged(settings.value if settings else Settings(), trusted)
+        actions, _ = offered(store, settings.value if settings else Settings(), trusted, has)
     except DefinitionError as error:
         problems += _listed(error)
     try:
-        load_catalog(
-            store, actions=actions, operations=OPERATIONS, vocabulary=vocabulary(), trusted=trusted, settings=settings
+        catalog = load_catalog(
+            store,
+            actions=actions,
+            operations=OPERATIONS,
+            vocabulary=vocabulary(has.off),
+            trusted=trusted,
+            settings=settings,
+            plugged=has.definitions(),
+            thorough=True,
         )
     except DefinitionError as error:
-        problems += _listed(error)
-    return problems
+        return problems + _listed(error)
+    return problems + [problem.to_dict() for told in catalog.faults.values() for problem in told]
 
 
 def _listed(error: DefinitionError) -> list[Problem]:

@@ -223,13 +223,22 @@ def _runs(project: Project) -> Iterator[Check]:
     yield Check("runs", "ok", f"running: {', '.join(alive)}" if alive else "none is running")
 
 
-def _plugins(_: Project) -> Iterator[Check]:
+def _plugins(project: Project) -> Iterator[Check]:
     with quick_imports():
         from llmgenie_mcp import plugins
-    failures = plugins.failures()
+        from llmgenie_mcp.engine.definitions import load
+    try:
+        has = load(project).plugged
+    except LlmgenieError:
+        has = load(project, own=False).plugged  # what is wrong is told by the check of the definitions
+    failures = [failure for failure in plugins.failures() if failure.distribution not in has.off]
     for failure in failures:
         yield Check("plugins", "fail", f"{failure.module}: {failure.message}", "Mend or uninstall that extension.")
-    if not failures:
+    for note in (*has.held.values(), *has.missing):
+        yield Check("plugins", "fail", note, "llmgenie plugins lists what is installed.")
+    for note in has.waiting:
+        yield Check("plugins", "warn", note)
+    if not failures and not has.held and not has.missing:
         yield Check("plugins", "ok", f"{len(plugins.actions())} actions, {len(plugins.signals())} signals")
 
 

@@ -67,6 +67,9 @@ def _wanted(settings: Settings) -> Iterator[tuple[str, Secret]]:
         yield from ((f"notification {name}", secret) for secret in told.to)
     for name, ci in settings.ci.items():
         yield f"ci {name}", ci.token
+    for name, model in settings.models.items():
+        if model.key is not None:
+            yield f"model {name}", model.key
     for name, call in settings.calls.items():
         yield from ((f"call {name}", secret) for secret in call.secret_headers.values())
 

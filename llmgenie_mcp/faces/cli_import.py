@@ -25,7 +25,7 @@ SESSION = click.option("--session", metavar="SES-ID", help="The session it belon
 @click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
 @click.option("--strict", is_flag=True, help="Do nothing when there is any problem.")
 @click.option(
-    "--max-size", default=32, show_default=True, type=click.IntRange(1, 4096), help="Mebibytes that may be read."
+    "--max-size", default=16, show_default=True, type=click.IntRange(1, 4096), help="Mebibytes that may be read."
 )
 @click.option("--encoding", metavar="NAME", help="Of the files, such as cp1251; UTF-8 when left out.")
 @SESSION

@@ -93,7 +93,8 @@ def _state_lines(data: dict[str, Any]) -> list[str]:
 def context(cli: Cli, key: str, query: str | None, limit: int, cursor: str | None) -> None:
     """Read context data by key.
 
-    KEY is tasks, roadmap, sessions, instances, approvals, runs, notes, lessons or meta-log; one document is tasks/TSK-1.
+    KEY is tasks, roadmap, sessions, instances, approvals, runs, notes, lessons, opinions, outbox or meta-log;
+    one document is tasks/TSK-1.
     """
     data = read(cli, key, query, limit, cursor)
     if "items" not in data:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Iterator
@@ -10,13 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from llmgenie_mcp.errors import ProjectError
+from llmgenie_mcp.errors import LlmgenieError, ProjectError
 from llmgenie_mcp.faces import cli_text as text
 from llmgenie_mcp.faces.cli_base import Cli, Command, quick_imports
 from llmgenie_mcp.faces.cli_person import confirmed, require_person
 from llmgenie_mcp.faces.cli_read import pass_cli
 
 if TYPE_CHECKING:
+    from llmgenie_mcp.config import Call, Ci, Model, Rest, Secret, Webhook
+    from llmgenie_mcp.declared import Step
     from llmgenie_mcp.engine.definitions import Definitions
 
 SEEN = "trusted-files.json"
@@ -80,8 +83,21 @@ def _facts(cli: Cli, store: Path) -> dict[str, Any]:
         "fingerprint": fingerprint,
         "files": files,
         "removed": sorted(set(accepted) - present),
+        "waiting": _waiting(cli) if files else 0,
         **effects,
     }
+
+
+def _waiting(cli: Cli) -> int:
+    """Deliveries and steps of rules that are in the outbox already: what a clone brought along would go out, too."""
+    from llmgenie_mcp.outbox import TABLE
+
+    with (
+        contextlib.suppress(LlmgenieError),
+        cli.storage() as storage,
+    ):  # what is wrong with a store is for others to tell
+        return storage.query(TABLE, {"status": "pending"}, limit=1).total
+    return 0
 
 
 def _effects(cli: Cli) -> dict[str, Any]:
@@ -108,21 +124,61 @@ def _live(found: Definitions) -> Iterator[str]:
     for name, rule in found.catalog.triggers.items():
         on = rule.schedule or ", ".join(rule.patterns or rule.files or ())
         yield f"trigger {name}: on {on} runs {', '.join(step.action for step in rule.run)}"
+    for name, declared in found.catalog.declared.items():
+        for step in declared.plan:  # a line each, so that no step is cut off a long one
+            yield f"action {name}{f', {step.id}' if declared.steps else ''}: agents may have it {_step(step)}"
     for name, webhook in settings.webhooks.items():
-        yield f"webhook {name}: {', '.join(webhook.events)} go to {webhook.url}"
+        yield f"webhook {name}{_inside(webhook)}: to {webhook.url} go {', '.join(webhook.events)}"
+    for name in settings.plugins.disabled:
+        yield f"plug-in {name}: switched off, its policies too"
     for name, told in settings.notifications.items():
         yield f"notification {name}: {', '.join(told.events) or 'what agents send'}"
     for name, receiver in settings.receivers.items():
-        yield f"receiver {name}: events signed by {receiver.kind} are believed"
+        yield f"receiver {name}: events signed by {receiver.kind} with {_place(receiver.secret)} are believed"
+    yield from _door(settings.rest)
     for name, ci in settings.ci.items():
-        yield f"ci {name}: agents may start {ci.workflow or 'a pipeline'} of {ci.project} ({ci.kind})"
+        at = f"given {_place(ci.token)}, {ci.kind}{f' at {ci.api}' if ci.api else ''}{_inside(ci)}"
+        yield f"ci {name} ({at}): agents may start {ci.workflow or 'a pipeline'} of {ci.project}"
     for name, call in settings.calls.items():
-        yield f"call {name}: agents may {call.method} {call.url}"
+        secrets = ", ".join(map(_place, call.secret_headers.values()))
+        yield f"call {name}{f', given {secrets}' if secrets else ''}{_inside(call)}: agents may {call.method} {call.url}"
+    for name, model in settings.models.items():
+        at = f"{f', given {_place(model.key)}' if model.key else ''}{_inside(model)}"
+        yield f"model {name}{at}: to {model.url} agents may send prompts, and diffs of this project ({model.model})"
     for name, upstream in settings.upstreams.items():
         given = [*upstream.env, *upstream.headers, *upstream.secret_headers]
         also = f", and it is given {', '.join(given)}" if given else ""
         starts = upstream.url or f"starts {text.compact(list(upstream.command))} in {upstream.cwd}"
         yield f"upstream {name}: {starts}{also}; of its tools those that a person accepts are open"
+
+
+def _step(step: Step) -> str:
+    """What a step of a declared action would do."""
+    if step.command is not None:
+        more = {k: v for k, v in (("cwd", step.command.cwd), ("env", step.command.env)) if v not in (".", {})}
+        return f"run {text.compact(step.command.argv)}{f' with {text.compact(more)}' if more else ''}"
+    if step.call is not None:
+        secrets = ", ".join(map(_place, step.call.secret_headers.values()))
+        return f"{step.call.method} {step.call.url}{f', given {secrets}' if secrets else ''}{_inside(step.call)}"
+    return f"do {step.action}{f' {text.compact(step.params)}' if step.params else ''}"
+
+
+def _door(rest: Rest) -> Iterator[str]:
+    """Whom the HTTP server would let in beside this machine's own programs."""
+    host = () if rest.host == type(rest)().host else (f"listens at {rest.host}",)
+    names = (f"answers to {', '.join(rest.hosts)}",) if rest.hosts else ()
+    pages = (f"lets web pages of {', '.join(rest.origins)} call it",) if rest.origins else ()
+    if said := (*host, *names, *pages):
+        yield f"serve --http: {', '.join(said)}"
+
+
+def _place(secret: Secret) -> str:
+    """Where a secret lies: whoever accepts the settings sees what of theirs is sent away."""
+    return f"${secret.env}" if secret.env else f"the content of {secret.file}"
+
+
+def _inside(remote: Webhook | Call | Ci | Model) -> str:
+    return ", private addresses too" if remote.allow_private else ""
 
 
 def _lines(data: dict[str, Any]) -> list[str]:
@@ -139,6 +195,10 @@ def _lines(data: dict[str, Any]) -> list[str]:
         lines.append(f"      with {text.plain(text.compact(more))}" if more else "")
     if data["live"]:
         lines += ["By itself, or to others:", *(f"  {text.line(one, 300)}" for one in data["live"])]
+    if data["waiting"] and not data["trusted"]:
+        lines.append(
+            f"At once: {data['waiting']} deliveries wait in the outbox, and go out then. See them first: llmgenie outbox"
+        )
     if data["replaces"]:
         lines += ["Own definitions:", *(f"  {text.line(one, 300)}" for one in data["replaces"])]
     return lines

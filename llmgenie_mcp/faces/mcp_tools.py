@@ -89,7 +89,7 @@ class PolicyArgs(Args):
 
 class ContextDataArgs(Args):
     key: str = Field(
-        description="tasks, roadmap, sessions, instances, approvals, runs, notes, lessons or meta-log; "
+        description="tasks, roadmap, sessions, instances, approvals, runs, notes, lessons, opinions, outbox or meta-log; "
         "one document is tasks/TSK-1."
     )
     query: str | None = Field(None, description="Words that must occur, or field:value.")

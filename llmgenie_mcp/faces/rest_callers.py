@@ -9,6 +9,7 @@ from ipaddress import IPv6Address, ip_address
 
 from starlette.types import Scope
 
+from llmgenie_mcp.config import Rest
 from llmgenie_mcp.errors import shorten
 from llmgenie_mcp.faces.rest_problem import Problem
 
@@ -16,7 +17,14 @@ LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]"})
 WILDCARDS = frozenset({"", "0.0.0.0", "::", "[::]"})  # noqa: S104 - names no host: nothing is bound here
 FORWARDED = (b"forwarded", b"x-forwarded-for", b"x-real-ip")
 """What a proxy adds: whoever calls through one is not on this machine, though the proxy is."""
+FOREIGN = ("cross-site", "same-site")
+"""What browsers say of requests by pages of other origins (https://www.w3.org/TR/fetch-metadata/); another port is another."""
 _AUTHORITY = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::[0-9]{1,5})?")
+
+
+def in_force(rest: Rest, *, trusted: bool) -> Rest:
+    """The settings as far as they hold: a repository that was just cloned chooses no address, and opens the door to nobody."""
+    return rest if trusted else rest.model_copy(update={"host": Rest().host, "hosts": (), "origins": ()})
 
 
 class Door:
@@ -33,7 +41,7 @@ class Door:
         self._origins = frozenset(origin.lower().rstrip("/") for origin in origins)
 
     def check(self, scope: Scope) -> None:
-        """Raises Problem: 421 for a foreign `Host`, 403 for a foreign `Origin`."""
+        """Raises Problem: 421 for a foreign `Host`, 403 for a foreign `Origin`, or for what a foreign page embeds."""
         host = (header(scope, b"host") or "").lower()
         if not self._is_ours(host, scope):
             hint = (
@@ -46,6 +54,10 @@ class Door:
             hint = "A page elsewhere is let in by rest: {origins: [ORIGIN]} in llmgenie.yaml; programs send no Origin."
             detail = f"Web pages of {shorten(origin)!r} may not call this server."
             raise Problem(403, "wrong_origin", "Foreign web page", detail, hint)
+        if origin is None and _is_embedded(scope):
+            hint = "Open the address in a tab of its own; a page that fetches needs rest: {origins: [ORIGIN]}."
+            detail = "A web page elsewhere may not have this server's answers as pictures, scripts or the like."
+            raise Problem(403, "wrong_origin", "Foreign web page", detail, hint)
 
     def _is_ours(self, host: str, scope: Scope) -> bool:
         found = _AUTHORITY.fullmatch(host)
@@ -57,6 +69,13 @@ class Door:
 
     def _may_call(self, origin: str, host: str) -> bool:
         return origin in (f"http://{host}", f"https://{host}") or origin in self._origins
+
+
+def _is_embedded(scope: Scope) -> bool:
+    """Whether a browser asks for a foreign page, and not because a person followed a link."""
+    if header(scope, b"sec-fetch-site") not in FOREIGN:
+        return False
+    return header(scope, b"sec-fetch-mode") != "navigate" or scope["method"] not in ("GET", "HEAD")
 
 
 def header(scope: Scope, name: bytes) -> str | None:

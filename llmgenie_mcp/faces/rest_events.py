@@ -116,8 +116,10 @@ class Stream:
                     yield ServerSentEvent(id=self._id())
                 if not lines:
                     woken = asyncio.create_task(self._woken.wait())
-                    await asyncio.wait({woken, stop}, return_when=asyncio.FIRST_COMPLETED)
-                    woken.cancel()
+                    try:
+                        await asyncio.wait({woken, stop}, return_when=asyncio.FIRST_COMPLETED)
+                    finally:  # also when the reader left
+                        woken.cancel()
         finally:
             unsubscribe()
             stop.cancel()

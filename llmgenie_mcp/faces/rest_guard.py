@@ -22,10 +22,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from llmgenie_mcp import trust
 from llmgenie_mcp.config import Rest
-from llmgenie_mcp.errors import LlmgenieError
+from llmgenie_mcp.errors import DefinitionError, LlmgenieError
 from llmgenie_mcp.faces import rest_metrics
 from llmgenie_mcp.faces.rest_body import Body
-from llmgenie_mcp.faces.rest_callers import Door, address_of, header, is_local, route_path
+from llmgenie_mcp.faces.rest_callers import Door, address_of, header, in_force, is_local, route_path
 from llmgenie_mcp.faces.rest_limits import Rate, Share, Slots
 from llmgenie_mcp.faces.rest_problem import Problem, of_error
 from llmgenie_mcp.loader.settings import load_settings
@@ -42,6 +42,8 @@ OPEN = re.compile(r"/(?:health|ready|webhooks/[^/]+|\.well-known/oauth-protected
 """Addresses that need no token; who sends a webhook signs it."""
 STREAMS = 100
 """So many streams at the same time; they last, and so they do not count as requests being answered."""
+SENDERS = 32
+"""So many requests without need of a token at the same time: anyone may send them, and slowly."""
 LISTENING = ("subscriptions/listen",)
 """Methods of MCP whose answer never ends by itself, by the header `Mcp-Method` (MCP 2026-07-28)."""
 FAILED_TRIES = 10
@@ -85,6 +87,7 @@ class _Post:
     rate: Rate
     failures: Rate
     work: Slots
+    senders: Slots
     streams: Slots
 
 
@@ -144,11 +147,12 @@ class Guard:
     async def _pass(self, post: _Post, scope: Scope, body: Body, answer: _Answer) -> None:
         post.door.check(scope)
         path = route_path(scope)
-        self._identify(post, scope, is_open=OPEN.fullmatch(path) is not None)
+        is_open = OPEN.fullmatch(path) is not None
+        self._identify(post, scope, is_open=is_open)
         if path in PROBES:
             await self._run(scope, body, answer)
             return
-        slots = post.streams if _is_stream(scope, path) else post.work
+        slots = post.senders if is_open else post.streams if _is_stream(scope, path) else post.work
         if not slots.enter():
             detail = f"{slots.limit} requests of this kind are being answered now."
             raise Problem(
@@ -202,24 +206,30 @@ class Guard:
 
     async def _open(self) -> _Post:
         async with self._opening:
-            if self._known is None:
-                self._known = await anyio.to_thread.run_sync(self._read)
-            return self._known
+            if self._known is not None:
+                return self._known
+            post, whole = await anyio.to_thread.run_sync(self._read)
+            self._known = post if whole else None
+            return post
 
-    def _read(self) -> _Post:
-        store = self._engine.project.store
-        rest = load_settings(store).rest
-        if not trust.is_trusted(store):  # a repository that was just cloned opens the door to nobody
-            rest = rest.model_copy(update={"hosts": (), "origins": ()})
-        return _Post(
+    def _read(self) -> tuple[_Post, bool]:
+        """What to go by, and whether the settings could be read; the door stands with broken ones, too."""
+        store, whole = self._engine.project.store, True
+        try:
+            rest = in_force(load_settings(store).rest, trusted=trust.is_trusted(store))
+        except DefinitionError:
+            rest, whole = Rest(), False
+        post = _Post(
             rest,
             Door((*rest.hosts, *self._hosts, rest.host), rest.origins),
             Book(store),
             Rate("requests", rest.per_minute),
             Rate("failed-tries", FAILED_TRIES, FAILED_TRIES),
             Slots(rest.at_once),
+            Slots(SENDERS),
             Slots(STREAMS),
         )
+        return post, whole
 
 
 class _Answer:

@@ -158,6 +158,10 @@ async def _of_validation(_request: Request, error: Exception) -> JSONResponse:
     ]
     detail = "; ".join(f"{one['where']}: {one['message']}" for one in problems[:3])
     hint = "What an address takes stands in /openapi.json."
+    if (
+        isinstance(error.body, bytes) and error.body
+    ):  # FastAPI reads JSON only where it is called so, against forged forms
+        hint = f"Send the body with the header Content-Type: application/json. {hint}"
     return problem(422, "bad_params", "Parameters do not fit", shorten(detail, 500), hint, problems=problems)
 
 

@@ -73,7 +73,10 @@ def serve(project: str | Path | None, host: str | None, port: int | None, announ
 
     plugins.load()
     with Engine.open(project) as engine:
-        settings = engine.definitions.settings.rest
+        from llmgenie_mcp.faces.rest_callers import in_force
+
+        definitions = engine.definitions
+        settings = in_force(definitions.settings.rest, trusted=definitions.trusted)
         where, number = host or settings.host, settings.port if port is None else port
         _check_reach(where, engine)
         with _listening(where, number) as listener:
@@ -95,7 +98,7 @@ def _check_reach(host: str, engine: Engine) -> None:
     if not found.any:
         raise UsageError(
             f"{shorten(host)} can be reached from other machines, and there is no token: anybody could act.",
-            "Make one first: llmgenie token create NAME. Or leave out --host to serve this machine alone.",
+            "Make one first: llmgenie token create NAME --role agent. Or leave out --host to serve this machine alone.",
         )
 
 

@@ -22,7 +22,7 @@ from starlette.requests import ClientDisconnect, Request
 from llmgenie_mcp import plugins
 from llmgenie_mcp.config import Receiver
 from llmgenie_mcp.engine import Engine
-from llmgenie_mcp.errors import ActionError, BadParams
+from llmgenie_mcp.errors import ActionError, BadParams, DefinitionError
 from llmgenie_mcp.faces.rest_problem import MEDIA_TYPE, Problem
 from llmgenie_mcp.outcome import Actor, Document
 from llmgenie_mcp.plugins import BadRequest, Received
@@ -115,7 +115,11 @@ async def receive_webhook(name: str, request: Request) -> WebhookTaken:
     if not hasattr(state, "webhooks"):
         state.webhooks = Desk(anyio.CapacityLimiter(THREADS))
     desk: Desk = state.webhooks
-    config, limit = await desk.ask(_find, engine, name)
+    try:
+        config, limit = await desk.ask(_find, engine, name)
+    except DefinitionError:  # what stands in them is not for everybody who calls
+        hint = "Send it again later; what is wrong is told on the receiving side: llmgenie doctor"
+        raise Problem(503, "not_ready", "The receiver is not ready", "The definitions are wrong.", hint) from None
     if config is None:
         hint = "Receivers stand in llmgenie.yaml (`receivers:`), and count once a person said `llmgenie trust`."
         raise Problem(404, "unknown_name", "There is nothing of that name", "There is no such receiver.", hint)
@@ -144,7 +148,10 @@ def _find(engine: Engine, name: str) -> tuple[Receiver | None, int]:
     """The receiver, where a person accepted it, and the bytes of a body at most."""
     definitions = engine.definitions
     settings = definitions.settings
-    return (settings.receivers.get(name) if definitions.trusted else None), settings.rest.body_bytes
+    found = settings.receivers.get(name) if definitions.trusted else None
+    if found is not None and not definitions.plugged.has("receivers", found.kind):
+        found = None
+    return found, settings.rest.body_bytes
 
 
 async def _body(request: Request, limit: int) -> bytes:

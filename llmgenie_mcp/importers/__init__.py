@@ -12,11 +12,14 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from llmgenie_mcp import plugins
+from llmgenie_mcp.distributions import IMPORTERS
 from llmgenie_mcp.errors import ActionError, UsageError, shorten
-from llmgenie_mcp.importers._items import Format, Item, Sign
+from llmgenie_mcp.importers._items import Format, Found, Item, Place, Reference, Remark, Sign
 from llmgenie_mcp.importers._report import Report
 from llmgenie_mcp.importers._tree import DEFAULT_BOUND, MEBIBYTE, Tree
 from llmgenie_mcp.outcome import Actor, Outcome
+from llmgenie_mcp.registry import Objects, objects
 
 if TYPE_CHECKING:
     from llmgenie_mcp.engine import Engine
@@ -24,12 +27,23 @@ if TYPE_CHECKING:
 MOST_TOLD = 20
 
 
-@cache
 def formats() -> dict[str, Format]:
-    """Every format by name."""
+    """Every format by name: llmgenie's own, and those of plug-ins (entry points of group `llmgenie_mcp.importers`)."""
+    return {**_own(), **outside().found}
+
+
+@cache
+def _own() -> dict[str, Format]:
     names = sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_"))
     found = (importlib.import_module(f"{__name__}.{name}").FORMAT for name in names)
     return {form.name: form for form in found}
+
+
+@cache
+def outside() -> Objects[Format]:
+    """The formats of plug-ins, who brought them, and those that could not be loaded."""
+    plugins.load()  # what a module of theirs registers belongs to them, whoever imports it first
+    return objects(IMPORTERS, Format, _own())
 
 
 def detect(tree: Tree, wanted: str | None = None) -> tuple[Format, Sign]:
@@ -139,4 +153,20 @@ def _failed(report: Report, what: str) -> ActionError:
     )
 
 
-__all__ = ["DEFAULT_BOUND", "MEBIBYTE", "Format", "Report", "detect", "formats", "import_path"]
+__all__ = [
+    "DEFAULT_BOUND",
+    "MEBIBYTE",
+    "Format",
+    "Found",
+    "Item",
+    "Place",
+    "Reference",
+    "Remark",
+    "Report",
+    "Sign",
+    "Tree",
+    "detect",
+    "formats",
+    "import_path",
+    "outside",
+]

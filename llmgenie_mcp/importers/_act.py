@@ -12,7 +12,7 @@ from llmgenie_mcp.engine.acting import Act
 from llmgenie_mcp.engine.judge import Judgement, refusal_of
 from llmgenie_mcp.engine.situation import ActionContext, TransactionReader, World
 from llmgenie_mcp.importers._items import Format, Item
-from llmgenie_mcp.importers._merge import Merge, exported_to
+from llmgenie_mcp.importers._merge import Merge, exported_to, prepared
 from llmgenie_mcp.importers._report import Report
 from llmgenie_mcp.outcome import Actor, Document, Outcome
 from llmgenie_mcp.plugins import Action, Params
@@ -51,6 +51,8 @@ def perform(
         return report.brief()
 
     offer = Action("import_tasks", "Bring in the tasks of another tool.", ImportTasks, told)
+    items = prepared(items, form, definitions.workflows["task"], report)
+    exported = exported_to(engine.project.store, path)
     with engine.storage.begin() as tx:
         ctx.tx = tx
         ctx.situation = definitions.situation(engine.project, TransactionReader(tx), session, actor, World())
@@ -62,9 +64,7 @@ def perform(
         act = Act(offer, asked, params, ctx, session, None, engine.storage, opened, engine.wake)
         if not judgement.allowed:
             return Outcome("denied", offer.name, reasons=judgement.refusals) if dry_run else act.refuse(judgement)
-        exported = exported_to(engine.project.store, path)
-        workflow = definitions.workflows["task"]
-        Merge(tx, form, source, engine.project.root, workflow, exported, report).bring(items)
+        Merge(tx, form, source, engine.project.root, exported, report).bring(items)
         ctx.notes.append(f"from {source} ({form.title}): {report.told()}")
         if dry_run or not report.touched or (strict and report.problems):
             return Outcome("ok", offer.name, report.brief(), session=session)

@@ -29,7 +29,6 @@ class Merge:
         form: the format.
         source: what is imported, by name.
         base: the project's folder.
-        workflow: of tasks.
         exported: what was last exported to where this comes from (`exchange.Ledger`).
         report: what is told.
     """
@@ -40,49 +39,23 @@ class Merge:
         form: Format,
         source: str,
         base: Path,
-        workflow: Workflow,
         exported: Mapping[str, Any],
         report: Report,
     ) -> None:
-        self._tx, self._form, self._source, self._workflow, self._report = tx, form, source, workflow, report
+        self._tx, self._form, self._source, self._report = tx, form, source, report
         self._exported = exported
         self._ids = Ids(tx, form, source, base, exported.get("ids") or {})
         self._found: dict[Key, str] = {}
         self._at = now()
 
     def bring(self, items: Sequence[Item]) -> None:
-        """Write what is new and what changed."""
-        items = self._apart(items)
-        for item in items:
-            fit(item, self._report, self._workflow, own=self._form.own)
+        """Write what is new and what changed; `items` are as `prepared` left them."""
         self._found = self._ids.assign(items, self._report)
         for item in items:
             self._link(item)
         self._undo_circles(items)
         for item in items:
             self._write(item)
-
-    def _apart(self, items: Sequence[Item]) -> list[Item]:
-        """Items of one key get keys of their own, so that none is lost."""
-        seen: dict[Key, Item] = {}
-        numbers: Counter[Key] = Counter()
-        for item in items:
-            if not item.key:
-                self._report.problem(item.place, "This has no id.", "It came in under a new one.")
-                item.key, item.wanted = "(no id)", None
-            if (first := seen.get((item.table, item.key))) is not None:
-                number = 2 + numbers[item.table, item.key]
-                while (item.table, f"{item.key}#{number}") in seen:
-                    number += 1
-                numbers[item.table, item.key] = number - 1
-                self._report.problem(
-                    item.place,
-                    f"{item.key} is there twice; the first is at {first.place}.",
-                    f"This one came in by itself as {item.key}#{number}; what names {item.key} means the first.",
-                )
-                item.key, item.wanted = f"{item.key}#{number}", None
-            seen[item.table, item.key] = item
-        return list(seen.values())
 
     # -- links -----------------------------------------------------------------------------------------------------------
 
@@ -275,6 +248,44 @@ class Merge:
             **({"made": item.fields.get("created_at")} if self._form.own else {}),
             "fields": {name: digest(self._theirs(item, name)) for name in names},
         }
+
+
+def prepared(items: Sequence[Item], form: Format, workflow: Workflow, report: Report) -> list[Item]:
+    """The items as they can be stored, each with a key of its own. Needs no transaction, and takes the most time.
+
+    Args:
+        items: as they were read.
+        form: the format.
+        workflow: of tasks.
+        report: what is told.
+    """
+    items = _apart(items, report)
+    for item in items:
+        fit(item, report, workflow, own=form.own)
+    return items
+
+
+def _apart(items: Sequence[Item], report: Report) -> list[Item]:
+    """Items of one key get keys of their own, so that none is lost."""
+    seen: dict[Key, Item] = {}
+    numbers: Counter[Key] = Counter()
+    for item in items:
+        if not item.key:
+            report.problem(item.place, "This has no id.", "It came in under a new one.")
+            item.key, item.wanted = "(no id)", None
+        if (first := seen.get((item.table, item.key))) is not None:
+            number = 2 + numbers[item.table, item.key]
+            while (item.table, f"{item.key}#{number}") in seen:
+                number += 1
+            numbers[item.table, item.key] = number - 1
+            report.problem(
+                item.place,
+                f"{item.key} is there twice; the first is at {first.place}.",
+                f"This one came in by itself as {item.key}#{number}; what names {item.key} means the first.",
+            )
+            item.key, item.wanted = f"{item.key}#{number}", None
+        seen[item.table, item.key] = item
+    return list(seen.values())
 
 
 def exported_to(store: Path, path: Path) -> Mapping[str, Any]:

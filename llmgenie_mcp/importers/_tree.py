@@ -13,8 +13,8 @@ from llmgenie_mcp.errors import UsageError
 from llmgenie_mcp.loader.yamltext import line_starts, place
 
 MEBIBYTE = 1024 * 1024
-DEFAULT_BOUND = 32
-"""Mebibytes of files that one import reads; Python needs about ten times that while it works on them."""
+DEFAULT_BOUND = 16
+"""Mebibytes of files that one import reads; Python needs about 25 times that while it works on them."""
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF32_LE, "utf-32-le"),
@@ -146,7 +146,7 @@ class Tree:
         if len(data) > self._left:
             raise UsageError(
                 f"{name}: there is more to read than {self.bound / MEBIBYTE:g} MiB.",
-                "Say --max-size MIB to read more; reading takes about ten times that of memory.",
+                "Say --max-size MIB to read more; that takes about 25 times as much memory.",
             )
         self._left -= len(data)
         return data

@@ -68,9 +68,10 @@ def _read(tree: Tree, sign: Sign) -> Iterator[Found]:
     tags = _tags(value)
     for tag, tasks in tags:
         way: tuple[str | int, ...] = ("tasks",) if value.get("tasks") is tasks else (tag, "tasks")
+        whole = {words(task.get("id")) for task in entries(tasks)}
         for number, task in enumerate(tasks):
             if isinstance(task, dict):
-                yield from _task(read, task, tag, (*way, number), tasks, several=len(tags) > 1)
+                yield from _task(read, task, tag, (*way, number), whole, several=len(tags) > 1)
             else:
                 yield not_an_object(read.place(*way, number), "task")
     about = {tag: _about(value[tag]) for tag, _ in tags if isinstance(value.get(tag), dict)}
@@ -90,7 +91,7 @@ def _about(tag: dict[str, Any]) -> dict[str, Any]:
 
 
 def _task(
-    read: Json, task: dict[str, Any], tag: str, way: tuple[str | int, ...], others: list[Any], *, several: bool
+    read: Json, task: dict[str, Any], tag: str, way: tuple[str | int, ...], whole: set[str], *, several: bool
 ) -> Iterator[Found]:
     number = words(task.get("id"))
     key = f"{tag}:{number}" if tag != MASTER else number
@@ -100,7 +101,6 @@ def _task(
         item.fields["labels"] = [tag]
     if several:
         item.foreign["tag"] = tag
-    whole = {words(other.get("id")) for other in entries(others)}
     prefix = f"{tag}:" if tag != MASTER else ""
     subtasks = listed(task.get("subtasks"))
     local = {words(part.get("id")) for part in entries(subtasks)}
@@ -117,9 +117,8 @@ def _task(
         own = words(part.get("id")).rpartition(".")[2]
         sub = _item(read, part, f"{key}.{own}", (*way, "subtasks", index))
         sub.parent = Reference(key, place)
-        for name in ("labels",):
-            if name in item.fields:
-                sub.fields[name] = item.fields[name]
+        if "labels" in item.fields:
+            sub.fields["labels"] = item.fields["labels"]
         if "tag" in item.foreign:
             sub.foreign["tag"] = tag
         for at, to in enumerate(listed(part.get("dependencies"))):

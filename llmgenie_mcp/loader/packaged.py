@@ -64,12 +64,13 @@ def _parsed() -> dict[str, Any]:
 def write_schemas(folder: Path) -> list[Path]:
     """Write the schema of every file format to `folder` as `<format>.schema.json`; returns the files that changed."""
     from llmgenie_mcp.config import Settings
+    from llmgenie_mcp.declared import ActionFile
     from llmgenie_mcp.rules import Policy
     from llmgenie_mcp.scenarios import ScenarioFile
     from llmgenie_mcp.triggers import Trigger
     from llmgenie_mcp.workflow import Workflow
 
-    models: tuple[type[BaseModel], ...] = (Workflow, Policy, Settings, ScenarioFile, Trigger)
+    models: tuple[type[BaseModel], ...] = (Workflow, Policy, Settings, ScenarioFile, Trigger, ActionFile)
     folder.mkdir(parents=True, exist_ok=True)
     made = {folder / f"{kind_of(model)}.schema.json": schema_for(model) for model in models}
     return [path for path, schema in made.items() if _write(path, json.dumps(schema, indent=2, ensure_ascii=False))]

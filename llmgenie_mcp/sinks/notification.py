@@ -78,7 +78,8 @@ def _words(settings: Notification, parcel: Parcel) -> tuple[str, str]:
     else:
         facts = {"event": parcel.event}
         title, body = format_message(settings.title, facts), format_message(settings.body, facts)
-    return redact.redact(title), redact.redact(body)
+    # A title is one line: in some ways to people it is a header, and what an agent says must not make each attempt fail.
+    return redact.redact(" ".join(title.split())), redact.redact(body)
 
 
 def _send(address: Secret, title: str, body: str) -> str:

@@ -8,10 +8,11 @@ the id is the same at every attempt, the timestamp and with it the signature are
 from __future__ import annotations
 
 import json
+import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from llmgenie_mcp import __version__, network, redact
+from llmgenie_mcp import __version__, api, network, redact
 from llmgenie_mcp.errors import ActionError
 from llmgenie_mcp.plugins import Delivered, NotDelivered, Parcel, sink
 
@@ -23,6 +24,8 @@ BUSY = (429, 503)
 """Statuses whose Retry-After is heeded (RFC 6585, section 4; RFC 9110, section 15.6.4)."""
 GONE = 410
 """The receiver wants no more of it, says the specification."""
+TOO_LARGE = 413
+"""The event will not be smaller the next time, and others wait behind it: an agent may have made it so."""
 SHORTEST, LONGEST = 24, 64
 """Bytes of a secret, by the specification's table of signature schemes."""
 QUOTED = 160
@@ -60,7 +63,7 @@ def deliver(parcel: Parcel) -> Delivered:
     raise NotDelivered(
         _told(answer, webhook),
         retry_after=_seconds(answer.headers.get("retry-after", "")) if answer.status in BUSY else None,
-        final=answer.status == GONE,
+        final=answer.status in (GONE, TOO_LARGE),
     )
 
 
@@ -117,14 +120,7 @@ def _told(answer: network.Answer, webhook: Webhook) -> str:
 
 def _seconds(retry_after: str) -> float | None:
     """Retry-After, in seconds or as a date (RFC 9110, section 10.2.3); None when it is neither."""
-    from email.utils import parsedate_to_datetime
-
     text = retry_after.strip()
     if text.isascii() and text.isdigit():
         return float(text)
-    try:
-        at = parsedate_to_datetime(text)
-    except (ValueError, TypeError, IndexError):
-        return None
-    at = at if at.tzinfo else at.replace(tzinfo=UTC)
-    return max(0.0, (at - datetime.now(UTC)).total_seconds())
+    return None if (at := api.http_date(text)) is None else max(0.0, at - time.time())

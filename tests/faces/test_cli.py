@@ -107,6 +107,7 @@ READS = [
     ("hook", "command", "cursor"),
     ("trust", "--show"),
     ("doctor",),
+    ("plugins",),
     ("schema", "--check", str(SOURCE / "schemas")),
 ]
 

@@ -55,7 +55,7 @@ def test_what_is_no_definition_file_is_told(tmp_path: Path, name: str) -> None:
 
 def test_schemas_are_written_and_stale_ones_found(tmp_path: Path) -> None:
     folder = tmp_path / "schemas"
-    assert len(data("schema", "--write", str(folder))["written"]) == 5
+    assert len(data("schema", "--write", str(folder))["written"]) == 6
     assert data("schema", "--write", str(folder))["written"] == []
     (folder / "workflow.schema.json").write_text("{}", encoding="utf-8")
     code, document = answer("schema", "--check", str(folder))

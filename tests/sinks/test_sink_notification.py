@@ -97,11 +97,11 @@ def test_without_a_title_the_project_is_named(engine: Engine, repo: Path, server
 def test_events_are_told_by_the_templates_of_the_settings(engine: Engine, repo: Path, server: Hostile) -> None:
     wanted = {"events": ["review.*"], "when": "event.data.branch != 'main'", "title": "{event.type}!"}
     configure(repo, notifications={"team": team(**wanted, body="{event.data.branch} by {event.data.nobody}")})
-    for kind, branch in (("review.requested", "feature/x"), ("review.requested", "main"), ("deploy.done", "feature/x")):
+    for kind, branch in (("review.wanted", "feature/x"), ("review.wanted", "main"), ("deploy.done", "feature/x")):
         engine.trigger_event(kind, {"branch": branch})
     drain(engine)
     (asked,) = server.asked
-    assert {"title": "review.requested!", "message": "feature/x by ?"}.items() <= asked.json.items()
+    assert {"title": "review.wanted!", "message": "feature/x by ?"}.items() <= asked.json.items()
 
 
 def test_secrets_are_not_told(engine: Engine, repo: Path, server: Hostile) -> None:

@@ -128,12 +128,13 @@ def in_seconds(seconds: int) -> str:
     ("status", "said", "low", "high"),
     [
         *((429, "120", 120, 120), (503, " 7 ", 7, 7), (503, "0", 0, 0), (429, "9" * 400, 1e300, float("inf"))),
-        *((429, in_seconds(100), 60, 100), (503, in_seconds(-100), 0, 0)),
+        *((429, 100, 60, 100), (503, -100, 0, 0)),
     ],
 )
 def test_retry_after_is_read_as_seconds_or_as_a_date(
-    server: Hostile, status: int, said: str, low: float, high: float
+    server: Hostile, status: int, said: str | int, low: float, high: float
 ) -> None:
+    said = said if isinstance(said, str) else in_seconds(said)
     problem = not_delivered(to(server.on("/", answer(status, headers={"Retry-After": said}))))
     assert problem.retry_after is not None
     assert low <= problem.retry_after <= high

@@ -1,0 +1,64 @@
+"""What a model is asked, what it said, and why it said nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One request to a model.
+
+    Attributes:
+        messages: {role, content} each, oldest first; both protocols write them so.
+        max_tokens: of the answer.
+        schema: JSON Schema that the answer shall fit; None: it is text.
+    """
+
+    messages: tuple[Mapping[str, str], ...]
+    max_tokens: int
+    schema: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a model said.
+
+    Attributes:
+        text: all of it.
+        finish: why it ended: stop, length (of `max_tokens`), filtered, unknown.
+        tokens_in, tokens_out: of the prompt and the answer, as the endpoint counts them; None: it does not say.
+        model: what the endpoint says answered.
+    """
+
+    text: str
+    finish: str
+    tokens_in: int | None
+    tokens_out: int | None
+    model: str
+
+
+class Unanswered(Exception):
+    """A model did not answer.
+
+    Attributes:
+        message, hint: why, and what to do next; for people.
+        status: HTTP's; None: there was no answer.
+        retry_after: seconds after which it is of use to ask again, as the endpoint said; None: it did not.
+        said: the endpoint's own words, or the beginning of an answer that broke off.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        hint: str,
+        *,
+        status: int | None = None,
+        retry_after: float | None = None,
+        said: str = "",
+    ) -> None:
+        super().__init__(message)
+        self.message, self.hint, self.status = message, hint, status
+        self.retry_after, self.said = retry_after, said
