@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -124,7 +125,9 @@ def deliver(cli: Cli, timeout: float) -> None:
             raise UsageError("Nothing is delivered before a person accepted the project's definitions.", hint)
         before = engine.storage.refresh()
         waits = bool(engine.storage.query(TABLE, {"status": "pending"}, limit=1).items)
+        started = time.monotonic()
         mine = not waits or Dispatcher(engine, sources=False).drain(timeout)
+        late = time.monotonic() - started >= timeout
         data = _came_of(engine, before, mine)
     if not waits:
         cli.show(data, "Nothing waits.")
@@ -136,9 +139,13 @@ def deliver(cli: Cli, timeout: float) -> None:
     lines += [
         f"{text.mark('fail')} {text.line(one['destination'])}: {text.line(one['error'])}" for one in data["failed"]
     ]
-    if data["due"]:
+    if data["due"] and late:
         lines.append(f"Still due after {timeout:g} s: {data['due']}. Give it longer with --timeout.")
-    cli.show(data, lines, ok=not data["failed"] and not data["due"])
+    elif data["due"]:
+        lines.append(
+            f"Under way: {data['due']}. A server goes on looking; without one, say llmgenie outbox deliver again."
+        )
+    cli.show(data, lines, ok=not data["failed"] and not (data["due"] and late))
 
 
 def _came_of(engine: Engine, before: int, mine: bool) -> Document:

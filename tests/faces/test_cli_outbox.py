@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ci_servers import TOKEN, GitHub, github
 from cli_fixtures import PATIENCE, WORD, answer, data, environment, run, terminal
 from scene import configure, lines
 
-from llmgenie_mcp import Engine
+from llmgenie_mcp import Actor, Engine
 from llmgenie_mcp.engine.dispatcher import Dispatcher
 
 
@@ -255,3 +256,15 @@ def test_a_server_of_this_process_counts_as_well(repo: Path, engine: Engine) -> 
         assert data("outbox", project=repo)["delivering"]
     finally:
         dispatcher.stop()
+
+
+def test_what_is_looked_at_again_later_is_under_way_and_no_failure(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CI_TOKEN", TOKEN)
+    with GitHub(("in_progress", None)) as hub:
+        configure(repo, ci={"build": github(hub, poll=600)})
+        with Engine.open(repo) as engine:
+            assert engine.run_action("start_ci", {"name": "build"}, actor=Actor("human", "ada")).ok
+        shown = run("outbox", "deliver", project=repo)
+    assert shown.exit_code == 0
+    assert "Under way: 1. A server goes on looking" in shown.stdout
+    assert "Still due" not in shown.stdout
