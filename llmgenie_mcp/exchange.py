@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 import json
 import os
-from collections.abc import Mapping
+import pkgutil
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -29,6 +31,17 @@ NOTED = frozenset(
 LEDGER = "exports.json"
 MARK = "llmgenie"
 """Key by which files of llmgenie's own formats are known."""
+
+
+def formats_in(package: str, path: Iterable[str]) -> Iterator[Any]:
+    """The `FORMAT` of every module of a package whose name does not begin with an underscore, by their names.
+
+    Args:
+        package: its name.
+        path: its `__path__`.
+    """
+    names = sorted(module.name for module in pkgutil.iter_modules(path) if not module.name.startswith("_"))
+    return (importlib.import_module(f"{package}.{name}").FORMAT for name in names)
 
 
 def digest(value: Any) -> str:

@@ -7,12 +7,11 @@ its message). Models are frozen: a definition never changes after loading.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
-from llmgenie_mcp.errors import ExpressionError
 from llmgenie_mcp.expressions import (
     Expression,
     Problem,
@@ -22,7 +21,7 @@ from llmgenie_mcp.expressions import (
     templates,
 )
 from llmgenie_mcp.expressions.patterns import covers
-from llmgenie_mcp.expressions.sources import ExpressionSource, MessageSource
+from llmgenie_mcp.expressions.sources import ExpressionSource, MessageSource, check_params, not_empty
 
 Effect: TypeAlias = Literal["deny", "ask", "allow"]
 Level: TypeAlias = Literal["always_on", "situational", "audit"]
@@ -33,15 +32,8 @@ Pattern: TypeAlias = Annotated[str, StringConstraints(min_length=1, max_length=2
 ALWAYS = "true"
 
 
-def _not_empty(items: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Instead of pydantic's min_length, which for tuples also complains when it is the items that are wrong."""
-    if not items:
-        raise PydanticCustomError("too_short", "Must have at least one item", {"min_length": 1})
-    return items
-
-
 Patterns: TypeAlias = Annotated[
-    tuple[Pattern, ...], AfterValidator(_not_empty), Field(json_schema_extra={"minItems": 1})
+    tuple[Pattern, ...], AfterValidator(not_empty), Field(json_schema_extra={"minItems": 1})
 ]
 
 
@@ -66,13 +58,7 @@ class Fix(Part):
 
     @model_validator(mode="after")
     def _check_templates(self) -> Fix:
-        for loc, text in templates(self.params):
-            try:
-                message_names(text)
-            except ExpressionError as error:
-                where = ".".join(map(str, loc))
-                context = {"message": f"params.{where}: {error.message}", "hint": error.hint}
-                raise PydanticCustomError("template", "{message}", context) from None
+        check_params(self.params)
         return self
 
 
@@ -158,7 +144,7 @@ class Policy(Part):
         description="Values that rules read as `params.<key>`, so that a project can change them without the rules.",
         examples=[{"protected": ["main", "develop"]}],
     )
-    rules: Annotated[tuple[Rule, ...], AfterValidator(_not_empty)] = Field(
+    rules: Annotated[tuple[Rule, ...], AfterValidator(not_empty)] = Field(
         json_schema_extra={"minItems": 1},
         description="All of them are evaluated; deny over ask over allow.",
     )

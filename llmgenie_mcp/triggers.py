@@ -6,7 +6,7 @@ after a person accepted it (`llmgenie trust`). Attribute names of events are tho
 
 from __future__ import annotations
 
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, TypeAlias
 
 from pydantic import (
     AfterValidator,
@@ -21,9 +21,8 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from llmgenie_mcp.errors import ExpressionError
-from llmgenie_mcp.expressions import Expression, Vocabulary, message_names, templates
-from llmgenie_mcp.expressions.sources import ExpressionSource, MessageSource
+from llmgenie_mcp.expressions import Expression, Vocabulary
+from llmgenie_mcp.expressions.sources import ExpressionSource, MessageSource, check_params, not_empty
 
 EVENT_NAMES = ("event.id", "event.type", "event.source", "event.subject", "event.time", "event.actor", "event.data.*")
 """What conditions and templates about an event may name."""
@@ -35,14 +34,8 @@ EventPattern: TypeAlias = Annotated[
 """An event's type, in which `*` stands for any characters."""
 
 
-def _some(patterns: tuple[Any, ...]) -> tuple[Any, ...]:
-    if not patterns:
-        raise PydanticCustomError("too_short", "Must have at least one item", {"min_length": 1})
-    return patterns
-
-
 EventPatterns: TypeAlias = Annotated[
-    tuple[EventPattern, ...], AfterValidator(_some), Field(json_schema_extra={"minItems": 1})
+    tuple[EventPattern, ...], AfterValidator(not_empty), Field(json_schema_extra={"minItems": 1})
 ]
 
 
@@ -53,7 +46,7 @@ OneOrMore: TypeAlias = Annotated[
 """Told apart by what is written, so that a mistake is told once."""
 FilePatterns: TypeAlias = Annotated[
     tuple[Annotated[str, StringConstraints(min_length=1, max_length=200)], ...],
-    AfterValidator(_some),
+    AfterValidator(not_empty),
     Field(json_schema_extra={"minItems": 1}),
 ]
 
@@ -74,13 +67,7 @@ class RunStep(_Part):
 
     @model_validator(mode="after")
     def _check_templates(self) -> RunStep:
-        for loc, text in templates(self.params):
-            try:
-                message_names(text)
-            except ExpressionError as error:
-                where = ".".join(map(str, loc))
-                context = {"message": f"params.{where}: {error.message}", "hint": error.hint}
-                raise PydanticCustomError("template", "{message}", context) from None
+        check_params(self.params)
         return self
 
 
@@ -111,7 +98,7 @@ class TriggerRule(_Part):
         description="Condition over the event and the facts that guards know; unknown is no.",
         examples=['event.data.status == "passed" and git.clean'],
     )
-    run: Annotated[tuple[RunStep, ...], AfterValidator(_some)] = Field(
+    run: Annotated[tuple[RunStep, ...], AfterValidator(not_empty)] = Field(
         max_length=20,
         json_schema_extra={"minItems": 1},
         description="Actions, one after the other; what is refused or fails ends it.",

@@ -34,7 +34,7 @@ ENDS = {
     "neutral": "neutral",
     "action_required": "action_required",
 }
-"""Conclusions of a workflow run in our words, which are those of `receivers/github.py`; any other is unknown."""
+"""Conclusions of a workflow run in our words, in which webhooks tell of them too; any other is unknown."""
 
 VENDOR = Vendor(
     name="GitHub",

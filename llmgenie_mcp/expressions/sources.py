@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
 from llmgenie_mcp.errors import ExpressionError
-from llmgenie_mcp.expressions import Expression, message_names
+from llmgenie_mcp.expressions import Expression, message_names, templates
 from llmgenie_mcp.expressions.grammar import MAX_SOURCE
 
 
@@ -25,6 +25,28 @@ def _check_with(read: Callable[[str], object]) -> Callable[[str], str]:
         return source
 
     return check
+
+
+def check_params(params: dict[str, Any]) -> None:
+    """Refuse parameters of an action in which a text is no template.
+
+    Raises:
+        PydanticCustomError: names the place below `params`.
+    """
+    for loc, text in templates(params):
+        try:
+            message_names(text)
+        except ExpressionError as error:
+            where = ".".join(map(str, loc))
+            context = {"message": f"params.{where}: {error.message}", "hint": error.hint}
+            raise PydanticCustomError("template", "{message}", context) from None
+
+
+def not_empty(items: tuple[Any, ...]) -> tuple[Any, ...]:
+    """For AfterValidator: pydantic's own min_length, for tuples, also complains when it is the items that are wrong."""
+    if not items:
+        raise PydanticCustomError("too_short", "Must have at least one item", {"min_length": 1})
+    return items
 
 
 ExpressionSource: TypeAlias = Annotated[

@@ -6,8 +6,6 @@ it → read it → may it come in → merge → one transaction with one line in
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +13,7 @@ from typing import TYPE_CHECKING
 from llmgenie_mcp import plugins
 from llmgenie_mcp.distributions import IMPORTERS
 from llmgenie_mcp.errors import ActionError, UsageError, shorten
+from llmgenie_mcp.exchange import formats_in
 from llmgenie_mcp.importers._items import Format, Found, Item, Place, Reference, Remark, Sign
 from llmgenie_mcp.importers._report import Report
 from llmgenie_mcp.importers._tree import DEFAULT_BOUND, MEBIBYTE, Tree
@@ -34,9 +33,7 @@ def formats() -> dict[str, Format]:
 
 @cache
 def _own() -> dict[str, Format]:
-    names = sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_"))
-    found = (importlib.import_module(f"{__name__}.{name}").FORMAT for name in names)
-    return {form.name: form for form in found}
+    return {form.name: form for form in formats_in(__name__, __path__)}
 
 
 @cache

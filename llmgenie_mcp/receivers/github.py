@@ -59,23 +59,13 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 from urllib.parse import parse_qs
 
+from llmgenie_mcp.ci.github import ENDS as STATUS
 from llmgenie_mcp.plugins import BadRequest, Received, receiver
 from llmgenie_mcp.receivers import _payload, _signature
 from llmgenie_mcp.receivers._payload import Payload
 
 Event: TypeAlias = tuple[str, dict[str, Any]]
 ACTIONS_APP = "github-actions"
-STATUS = {
-    "success": "passed",
-    "failure": "failed",
-    "timed_out": "failed",
-    "startup_failure": "failed",
-    "cancelled": "cancelled",
-    "stale": "cancelled",
-    "skipped": "skipped",
-    "neutral": "neutral",
-    "action_required": "action_required",
-}
 PULL_REQUEST = {"synchronize": "updated"}
 REVIEW = {"dismissed": "withdrawn"}
 UNDER_WAY = {"requested": "queued", "in_progress": "running"}

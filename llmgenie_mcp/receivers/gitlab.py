@@ -30,12 +30,12 @@ import hashlib
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
+from llmgenie_mcp.ci.gitlab import ENDS as STATUS
 from llmgenie_mcp.plugins import BadRequest, Received, receiver
 from llmgenie_mcp.receivers import _payload, _signature
 from llmgenie_mcp.receivers._payload import Payload
 
 Event: TypeAlias = tuple[str, dict[str, Any]]
-STATUS = {"success": "passed", "failed": "failed", "canceled": "cancelled", "skipped": "skipped"}
 UNDER_WAY = {"pending": "queued", "running": "running"}
 STATE = {"opened": "open"}
 MERGE_REQUEST = {"open": "opened", "reopen": "reopened", "close": "closed", "merge": "merged"}
