@@ -21,3 +21,15 @@ generate:
 # the tables of DESIGN and README, each row beside its baseline
 bench:
     python -m bench
+
+# the wheel, the sdist and the bundle, each installed into an empty environment and used
+packages:
+    python .ci/packages.py
+
+# dist/*.mcpb
+mcpb:
+    python packaging/mcpb.py
+
+# clients and suites that others wrote; needs Node, brings what it needs
+outside:
+    bash .ci/outside.sh
