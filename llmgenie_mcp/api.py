@@ -11,7 +11,7 @@ import math
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -23,6 +23,10 @@ from llmgenie_mcp.errors import ActionError, shorten
 DEPTH = 32
 """What is nested deeper in an answer is left out."""
 SECRET = "[secret removed]"  # noqa: S105 - what stands where a secret was
+BUSY = frozenset({408, 425, 429})
+"""HTTP statuses below 500 that say: not now."""
+MOST_SECONDS = 999_999_999.0
+"""As long as anybody is waited for: what is more may be no date any more."""
 _SHORTEST = 7
 """A word of a secret of fewer characters is not looked for, such as `Bearer`: it would be found everywhere."""
 
@@ -50,11 +54,23 @@ class Reply:
 
     @property
     def retry_after(self) -> float | None:
-        """Seconds until it is of use to ask again, as the answer says (RFC 9110, 10.2.3); None: it does not."""
-        said = self.headers.get("retry-after", "").strip()
-        if said.isascii() and said.isdigit():
-            return float(said[:9])
-        return None if (at := http_date(said)) is None else max(0.0, at - time.time())
+        """Seconds until it is of use to ask again, as the answer says; None: it does not."""
+        return retry_after(self.headers.get("retry-after", ""))
+
+    @property
+    def spent(self) -> bool:
+        """Whether a rate limit is used up, in the words of GitHub, which says so on a 403 too."""
+        return self.headers.get("x-ratelimit-remaining") == "0"
+
+    @property
+    def pause(self) -> float | None:
+        """Seconds that the answer asks to wait: as it says, else until its rate limit begins anew; None: it does not."""
+        if self.retry_after is not None:
+            return self.retry_after
+        reset = self.headers.get("x-ratelimit-reset", "")
+        if not (self.spent and reset.isascii() and reset.isdigit()):
+            return None
+        return max(0.0, float(reset[:12]) - (self.date or time.time()))
 
     @property
     def date(self) -> float | None:
@@ -65,6 +81,26 @@ class Reply:
         """The answer's own words, short, on one line and without anything that looks like a secret; may be empty."""
         text = self.body if isinstance(self.body, str) else ", ".join(_words(self.body))
         return shorten(" ".join(redact.redact(text).split()), limit)
+
+
+@dataclass(eq=False)
+class Unanswered(Exception):
+    """Who was asked did not do it.
+
+    Attributes:
+        message, hint: why, and what to do next; for people.
+        status: HTTP's; None: there was no answer.
+        retry_after: seconds after which it is of use to ask again, as the answer said; None: it did not.
+    """
+
+    message: str
+    hint: str
+    _: KW_ONLY
+    status: int | None = None
+    retry_after: float | None = None
+
+    def __str__(self) -> str:
+        return self.message
 
 
 def ask(
@@ -213,9 +249,16 @@ def header(secret: Secret, prefix: str = "") -> str:
     value = prefix + secret.read()
     if value.isascii() and value.isprintable():
         return value
-    place = f"the environment variable {secret.env}" if secret.env else f"the file {secret.file}"
-    message = f"The secret in {place} holds a line break or another sign that no HTTP header may."
+    message = f"The secret in {secret.place} holds a line break or another sign that no HTTP header may."
     raise ActionError(message, "Set it again, as one line of ASCII.")
+
+
+def retry_after(text: str) -> float | None:
+    """Seconds from now that a Retry-After says, as a number or as a date (RFC 9110, 10.2.3); None when it is neither."""
+    said = text.strip()
+    if said.isascii() and said.isdigit():
+        return min(float(said), MOST_SECONDS)
+    return None if (at := http_date(said)) is None else max(0.0, at - time.time())
 
 
 def http_date(text: str) -> float | None:

@@ -75,7 +75,8 @@ class Commit:
     unread: tuple[str, ...]
 
     def operations(self, tasks: Sequence[str] | None = None) -> list[Operation]:
-        """What policies judge: one `git.commit`, and `file.write` or `file.delete` for each path.
+        """What policies judge: one `git.commit`, and `file.write` or `file.delete` for each path; both paths of a renamed file
+        are written.
 
         Args:
             tasks: the tasks that `message` names; None: nobody asks for them. A merge need not name any.
@@ -98,20 +99,26 @@ def staged(folder: Path, index: str | None = None) -> list[Operation]:
         ProjectError: git does not answer there.
     """
     own = {} if index is None else {"GIT_INDEX_FILE": index}
-    arguments = ("diff-index", "--cached", "--no-renames")
+    merging = _merging(folder)
+    # A copy that another parent has makes no rename of a deletion, so none is looked for in a merge.
+    arguments = ("diff-index", "--cached", "--no-renames" if merging else "-M")
     base = "HEAD"
     raw = _run(folder, *arguments, "--raw", "-z", base, "--", **own)
     if raw is None:
         base = (_run(folder, "hash-object", "-t", "tree", os.devnull) or b"").decode().strip()
         raw = _asked(folder, *arguments, "--raw", "-z", base, "--", **own)
     changes = list(_changes(raw))
-    for parent in _merging(folder):
+    for parent in merging:
         theirs = {change.path for change in _changes(_asked(folder, *arguments, "--raw", "-z", parent, "--", **own))}
         changes = [change for change in changes if change.path in theirs]
-    secrets, unread = _searched(folder, [*arguments, base, "--"], changes, own)
+    # All of a renamed file is searched: where it was, a secret may have been let pass.
+    secrets, unread = _searched(folder, ["diff-index", "--cached", "--no-renames", base, "--"], changes, own)
     params = {"branch": current_branch(folder), "no_verify": False}
     if inside := _inside(folder):
-        changes = [Change(_seen_from(inside, change.path), change.status) for change in changes]
+        changes = [
+            Change(_seen_from(inside, c.path), c.status, None if c.old is None else _seen_from(inside, c.old))
+            for c in changes
+        ]
         secrets = [{**secret, "path": _seen_from(inside, secret["path"])} for secret in secrets]
         unread = [_seen_from(inside, path) for path in unread]
     return _operations(params, changes, secrets, unread)
@@ -171,7 +178,7 @@ def message(folder: Path, file: Path, *, edited: bool = True) -> str:
     try:
         text = file.read_bytes().decode("utf-8", "replace")
     except OSError as error:
-        raise ProjectError(f"{file} cannot be read: {error.strerror}.") from error
+        raise ProjectError(f"{file} cannot be read: {error.strerror}.", "Make it readable for you.") from error
     wanted = r"^(core\.comment(char|string)|commit\.cleanup)$"
     found = (_run(folder, "config", "--null", "--get-regexp", wanted) or b"").decode("utf-8", "replace")
     settings = dict(entry.split("\n", 1) for entry in found.split("\0") if "\n" in entry)
@@ -201,9 +208,9 @@ def pushed(folder: Path, remote: str, url: str, lines: Iterable[str]) -> list[Op
         lines: of the hook's stdin: `<local ref> <local oid> <remote ref> <remote oid>`.
 
     Returns:
-        A `git.push`, with the `commit` that is pushed, or a `git.push_tag` for each line. `force` is true when what is on
-        the other side would be lost, and None where that is not known; refs that are neither branches nor tags keep their
-        full name.
+        A `git.push` or a `git.push_tag` for each line, with the `commit` that is pushed (of an annotated tag, the tag). `force`
+        is true when what is on the other side would be lost, and None where that is not known; refs that are neither
+        branches nor tags keep their full name.
 
     Raises:
         ProjectError: git does not answer.
@@ -223,10 +230,10 @@ def pushed(folder: Path, remote: str, url: str, lines: Iterable[str]) -> list[Op
             asked += 1
             force = True if ref.startswith(TAGS) else _rewrites(folder, there, local) if asked <= MOST_ASKED else None
         params = {"remote": remote or url, "force": force, "delete": delete}
+        pushed = {} if delete else {"commit": local}
         if ref.startswith(TAGS):
-            found.append(Operation("git.push_tag", {"tag": ref.removeprefix(TAGS), **params}, line.strip()))
+            found.append(Operation("git.push_tag", {"tag": ref.removeprefix(TAGS), **pushed, **params}, line.strip()))
         else:
-            pushed = {} if delete else {"commit": local}
             found.append(Operation("git.push", {"branch": ref.removeprefix(HEADS), **pushed, **params}, line.strip()))
     return found
 
@@ -237,7 +244,7 @@ def tasks_named(message: str, known: Callable[[str], bool]) -> list[str]:
 
 
 def _read(folder: Path, oid: str, parents: list[str], author: str, message: str, branch: str | None) -> Commit:
-    arguments = ["diff-tree", "-r", "--root", "--no-commit-id", "-M"]
+    arguments = ["diff-tree", "-r", "--root", "--no-commit-id", "--no-renames" if len(parents) > 1 else "-M"]
     changes = list(_changes(_asked(folder, *arguments, "-c", "--raw", "-z", oid, "--")))
     secrets, unread = _searched(folder, [*arguments, "--cc", oid, "--"], changes, {})
     subject = message.lstrip("\n").partition("\n")[0].strip()
@@ -255,12 +262,13 @@ def _searched(
 def _operations(
     params: dict[str, Any], changes: Sequence[Change], secrets: Sequence[dict[str, Any]], unread: Sequence[str]
 ) -> list[Operation]:
-    paths = [change.path for change in changes]
-    commit = {**params, "paths": paths, "secrets": list(secrets), "unread": list(unread)}
+    paths = sorted({path for change in changes for path in (change.old, change.path) if path is not None})
+    places = list(dict.fromkeys(one["path"] for one in secrets))
+    commit = {**params, "paths": paths, "secrets": list(secrets), "secret_paths": places, "unread": list(unread)}
     found = [Operation("git.commit", commit)]
     for change in changes:
-        if change.old is not None:
-            found.append(Operation("file.delete", {"path": change.old, "kind": "committed"}))
+        if change.old is not None:  # what it held is still there, as with `mv`: nothing is deleted
+            found.append(Operation("file.write", {"path": change.old, "kind": "committed"}))
         name = "file.delete" if change.status == "D" else "file.write"
         found.append(Operation(name, {"path": change.path, "kind": "committed"}))
     return found
@@ -339,7 +347,7 @@ def _run(folder: Path, *arguments: str, **environment: str) -> bytes | None:
     try:
         done = run_git(folder, arguments, timeout=TIMEOUT, GIT_OPTIONAL_LOCKS="0", **environment)
     except (OSError, ValueError, subprocess.TimeoutExpired) as error:
-        raise ProjectError(f"git cannot be asked in {folder}: {error}") from error
+        raise ProjectError(f"git cannot be asked in {folder}: {error}", "Try git status there.") from error
     return done.stdout if done.returncode == 0 else None
 
 

@@ -6,18 +6,17 @@ the definitions of the project, the record of trust, the packaged policies, what
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from llmgenie_mcp import distributions, marks, trust
+from llmgenie_mcp import kept
 from llmgenie_mcp.expressions import Expression, facts_read, templates
 from llmgenie_mcp.expressions.patterns import covers
+from llmgenie_mcp.kept import mark_of, place
 from llmgenie_mcp.outbox import Route, Routes
 from llmgenie_mcp.policy import PolicySet
 
@@ -122,10 +121,10 @@ def compile_policies(policies: Iterable[Policy]) -> tuple[dict[str, Any], ...]:
 def read(store: Path) -> Compiled | None:
     """What was kept for `store`; None when there is nothing, or something behind it has changed."""
     try:
-        kept = json.loads(place(store).read_bytes())
-        if kept.pop("mark") == mark_of(store, kept["plugged"]):
+        data = json.loads(place(store).read_bytes())
+        if data.pop("mark") == mark_of(store, data["plugged"]):
             lists = ("policies", "waiting", "plugged")
-            return Compiled(**{**kept, **{name: tuple(kept[name]) for name in lists}})
+            return Compiled(**{**data, **{name: tuple(data[name]) for name in lists}})
     except (OSError, ValueError, TypeError, AttributeError, KeyError, RecursionError):
         pass
     return None
@@ -139,32 +138,9 @@ def write(store: Path, compiled: Compiled, mark: object) -> None:
         compiled: what is kept.
         mark: `mark_of` from before the definitions were read: a change meanwhile must not go unnoticed.
     """
-    path = place(store)
-    fresh = path.with_name(f"{path.name}.{os.getpid()}")
-    with contextlib.suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        text = json.dumps({"mark": mark, **{name: getattr(compiled, name) for name in compiled.__dataclass_fields__}})
-        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-        fresh.replace(path)
-
-
-def place(store: Path) -> Path:
-    """The file kept for `store`."""
-    return trust.state_folder() / "compiled" / f"{trust.record(store).name}.json"
-
-
-def mark_of(store: Path, plugged: Iterable[str] = ()) -> list[Any]:
-    """Differs when anything differs that `read` must notice; `plugged` as in `Compiled`."""
-    package = Path(__file__).resolve().parent
-    shipped = next(
-        (folder for folder in (package / "workflows", package.parent / "workflows") if folder.is_dir()), package
+    kept.write(
+        place(store), {"mark": mark, **{name: getattr(compiled, name) for name in compiled.__dataclass_fields__}}
     )
-    both = (*marks.files(shipped.parent), *marks.files(shipped), *marks.definitions(store))
-    outside = (*distributions.mark(), *(mark for folder in plugged for mark in marks.files(Path(folder))))
-    own = Path(__file__).stat()  # another version of llmgenie
-    return [own.st_mtime_ns, own.st_size, *([*mark] for mark in (*both, *outside))]
 
 
 def _policy(data: dict[str, Any]) -> CompiledPolicy:
@@ -185,3 +161,17 @@ def _policy(data: dict[str, Any]) -> CompiledPolicy:
             for rule in data["rules"]
         ),
     )
+
+
+__all__ = [
+    "AppliesTo",
+    "Compiled",
+    "CompiledPolicy",
+    "Fix",
+    "Rule",
+    "compile_policies",
+    "mark_of",
+    "place",
+    "read",
+    "write",
+]

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, JsonValue, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
-from llmgenie_mcp.errors import ActionError, shorten
+from llmgenie_mcp.errors import shorten
 from llmgenie_mcp.expressions.sources import ExpressionSource, MessageSource
 from llmgenie_mcp.operations import OPERATIONS
 from llmgenie_mcp.pins import Plugins
+from llmgenie_mcp.remote import Part, Remote, Url
+from llmgenie_mcp.rules import Adjustment
+from llmgenie_mcp.secret import Secret
+from llmgenie_mcp.tracking import Tracker
 from llmgenie_mcp.triggers import EventPattern, EventPatterns, TriggerName, TriggerRule
 
 CommandName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=60)]
@@ -36,24 +39,6 @@ UpstreamName = Annotated[
 FILE_NAME = "llmgenie.yaml"
 
 
-def _web_address(url: str) -> str:
-    from urllib.parse import urlsplit
-
-    try:
-        parts = urlsplit(url)
-        fits = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
-    except ValueError:
-        fits = False
-    if not fits or parts.username is not None or parts.fragment:
-        hint = "Write https://host/path, without a name and password in it; they go into headers or a secret."
-        raise PydanticCustomError("url", "{message}", {"message": "This is no web address", "hint": hint})
-    return url
-
-
-Url: TypeAlias = Annotated[str, StringConstraints(max_length=2000), AfterValidator(_web_address)]
-"""An http or https address; host and path may hold `{name}` where that is said."""
-
-
 PLACEHOLDER = re.compile(r"\{(\w+)\}")
 """A parameter's name where its value goes."""
 
@@ -65,11 +50,7 @@ def split_address(url: str) -> tuple[str, str]:
     return url[:end], url[end:]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
-
-
-class Command(_Part):
+class Command(Part):
     """A program the agent may run by name: an argument list, never a shell line."""
 
     argv: list[str] = Field(
@@ -88,13 +69,13 @@ class Command(_Part):
     )
 
 
-class Approvals(_Part):
+class Approvals(Part):
     """How a person may answer."""
 
     elicitation: bool = Field(default=True, description="Through the client's own dialogue; false: in a terminal only.")
 
 
-class Hooks(_Part):
+class Hooks(Part):
     """How hooks are answered."""
 
     http_port: int | None = Field(
@@ -102,52 +83,7 @@ class Hooks(_Part):
     )
 
 
-class Secret(_Part):
-    """Where a secret lies; never the secret itself. Exactly one of the two is given."""
-
-    env: str | None = Field(default=None, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", description="An environment variable.")
-    file: str | None = Field(default=None, max_length=1000, description="A file outside the project; `~` is your home.")
-
-    @model_validator(mode="after")
-    def _check_one(self) -> Secret:
-        if (self.env is None) == (self.file is None):
-            hint = "Give {env: NAME} or {file: PATH}."
-            message = "A secret is in one place"
-            raise PydanticCustomError("secret", "{message}", {"message": message, "hint": hint})
-        return self
-
-    def read(self, environment: Mapping[str, str] | None = None) -> str:
-        """The secret.
-
-        Raises:
-            ActionError: it is not there; names where it was looked for, never what was found.
-        """
-        import os
-
-        if self.env is not None:
-            found = (os.environ if environment is None else environment).get(self.env, "")
-            where = f"the environment variable {self.env}"
-        else:
-            where = f"the file {self.file}"
-            try:
-                found = Path(self.file or "").expanduser().read_text(encoding="utf-8").strip()
-            except (OSError, ValueError):
-                found = ""
-        if not found:
-            raise ActionError(f"There is no secret in {where}.", "Set it where llmgenie's server is started.")
-        return found
-
-
-class _Remote(_Part):
-    """What every call to somewhere else has."""
-
-    allow_private: bool = Field(
-        default=False, description="true: the host may have an address in a private network or on this machine."
-    )
-    timeout: float = Field(default=15, gt=0, le=60, description="Seconds for one request.")
-
-
-class Webhook(_Remote):
+class Webhook(Remote):
     """Where events are posted to, signed by the Standard Webhooks specification."""
 
     url: Url = Field(description="Where to.", examples=["https://example.org/hooks/llmgenie"])
@@ -178,7 +114,7 @@ def _kind_of_receiver(kind: str) -> str:
 ReceiverKind = Annotated[str, StringConstraints(min_length=1, max_length=60), AfterValidator(_kind_of_receiver)]
 
 
-class Receiver(_Part):
+class Receiver(Part):
     """A sender of webhooks to us, at /webhooks/NAME."""
 
     kind: ReceiverKind = Field(
@@ -188,7 +124,7 @@ class Receiver(_Part):
     secret: Secret = Field(description="What it signs with.")
 
 
-class Notification(_Part):
+class Notification(Part):
     """People who are told, through Apprise."""
 
     to: tuple[Secret, ...] = Field(
@@ -200,9 +136,12 @@ class Notification(_Part):
     when: ExpressionSource = Field(default="true", description="Condition over the event; unknown is no.")
     title: MessageSource = Field(default="llmgenie: {event.type}", description="Template of the title.")
     body: MessageSource = Field(default="{event.subject} {event.data}", description="Template of the text.")
+    per_minute: int = Field(
+        default=10, ge=0, le=1000, description="Messages a minute that agents may send with notify."
+    )
 
 
-class Ci(_Remote):
+class Ci(Remote):
     """A CI workflow that `start_ci` starts; `ci.finished` tells of its end."""
 
     kind: Literal["github", "gitlab"] = Field(description="GitHub Actions, or GitLab CI/CD.")
@@ -231,7 +170,7 @@ class Ci(_Remote):
         return self
 
 
-class Call(_Remote):
+class Call(Remote):
     """An HTTP call that `call_http` makes by name."""
 
     url: Url = Field(description="Where to; `{name}` in path and query is replaced by the parameter, encoded.")
@@ -258,7 +197,7 @@ class Call(_Remote):
         return self
 
 
-class Model(_Part):
+class Model(Part):
     """A language model that `ask_model` and `review_diff` may ask."""
 
     kind: Literal["openai", "ollama"] = Field(description="`openai`: any endpoint with an OpenAI-compatible API.")
@@ -278,7 +217,7 @@ class Model(_Part):
     )
 
 
-class Opinions(_Part):
+class Opinions(Part):
     """What `review_diff` asks about, and whom."""
 
     model: str = Field(default="", max_length=60, description="The model whose opinion counts; empty: any of `models`.")
@@ -290,7 +229,30 @@ class Opinions(_Part):
     )
 
 
-class Upstream(_Part):
+class Login(Part):
+    """How llmgenie logs in to a server elsewhere, where it is not to register itself there as a client."""
+
+    client_id: str = Field(min_length=1, max_length=500, description="The client, as it is registered there.")
+    client_secret: Secret | None = Field(default=None, description="The client's secret; null: it has none.")
+    issuer: Url | None = Field(
+        default=None, description="The authorization server's issuer: the client is shown to no other."
+    )
+    scope: str = Field(default="", max_length=1000, description="Scopes to ask for; empty: what the server names.")
+    grant: Literal["authorization_code", "client_credentials"] = Field(
+        default="authorization_code",
+        description="By a person (llmgenie upstream login), or by the client's own secret.",
+    )
+
+    @model_validator(mode="after")
+    def _check_secret(self) -> Login:
+        if self.grant == "client_credentials" and (self.client_secret is None or self.issuer is None):
+            message = "A client that logs in by itself needs a secret, and an issuer to show it to"
+            hint = "Give client_secret: {env: NAME} and issuer: https://…, or leave `grant` out."
+            raise PydanticCustomError("login", "{message}", {"message": message, "hint": hint})
+        return self
+
+
+class Upstream(Part):
     """Another MCP server, whose tools become actions `NAME.tool`. Exactly one of `command` and `url` is given."""
 
     command: tuple[str, ...] = Field(
@@ -312,6 +274,9 @@ class Upstream(_Part):
     allow_private: bool = Field(
         default=False, description="true: the host may have an address in a private network or on this machine."
     )
+    login: Login | None = Field(
+        default=None, description="The OAuth client to log in as; null: llmgenie registers one when a person logs in."
+    )
     tools: tuple[str, ...] = Field(
         default=("*",), min_length=1, description="Names of the tools to take; `*` stands for any characters."
     )
@@ -327,14 +292,14 @@ class Upstream(_Part):
         if bool(self.command) == (self.url is not None):
             hint = "Give command: [PROGRAM, ARGUMENT …] for a program, or url: https://… for a server elsewhere."
             raise PydanticCustomError("upstream", "{message}", {"message": "A server is one of two", "hint": hint})
-        other = ("headers", "secret_headers", "allow_private") if self.command else ("env",)
+        other = ("headers", "secret_headers", "allow_private", "login") if self.command else ("env",)
         if odd := [name for name in other if getattr(self, name)]:
             message = f"`{odd[0]}` has no meaning beside `{'command' if self.command else 'url'}`"
             raise PydanticCustomError("upstream", "{message}", {"message": message, "hint": "Leave it out."})
         return self
 
 
-class Deliveries(_Part):
+class Deliveries(Part):
     """How often, and when, a delivery that failed is tried again."""
 
     attempts: int = Field(default=10, ge=1, le=100, description="Then it is given up: llmgenie outbox.")
@@ -342,7 +307,7 @@ class Deliveries(_Part):
     longest_delay: float = Field(default=21_600, ge=0, le=86_400, description="Seconds between attempts at most.")
 
 
-class Rest(_Part):
+class Rest(Part):
     """The REST face, `llmgenie serve --http`."""
 
     host: str = Field(default="127.0.0.1", max_length=255, description="Address to listen at; others need a token.")
@@ -357,13 +322,16 @@ class Rest(_Part):
     grace: float = Field(default=10, ge=0, le=600, description="Seconds for what runs to end when the server stops.")
 
 
-class Settings(_Part):
+class Settings(Part):
     """All settings of a project."""
 
     commands: dict[CommandName, Command] = Field(
         default={}, description="Programs by name. `test` is what run_tests runs, `publish` what a release runs."
     )
     approvals: Approvals = Field(default=Approvals(), description="How a person may answer.")
+    policies: dict[Name, Adjustment] = Field(
+        default={}, description="Params of policies by name, changed for this project."
+    )
     hooks: Hooks = Field(default=Hooks(), description="How the hooks of agents are answered.")
     triggers: dict[TriggerName, TriggerRule] = Field(
         default={}, description="What runs on which event, by name; or a file each in triggers/."
@@ -373,6 +341,9 @@ class Settings(_Part):
     notifications: dict[Name, Notification] = Field(default={}, description="Who is told of what, by name.")
     ci: dict[Name, Ci] = Field(default={}, description="CI workflows that may be started, by name.")
     calls: dict[Name, Call] = Field(default={}, description="HTTP calls that may be made, by name.")
+    trackers: dict[Name, Tracker] = Field(
+        default={}, description="Issue trackers that tasks are kept equal with, by name."
+    )
     upstreams: dict[UpstreamName, Upstream] = Field(
         default={}, description="Other MCP servers, whose tools become actions NAME.tool."
     )
@@ -389,3 +360,6 @@ class Settings(_Part):
     log_output: int = Field(
         default=4000, ge=0, le=100_000, description="Characters of a command's output kept in the store."
     )
+
+
+__all__ = ["Secret", "Settings", "Url"]

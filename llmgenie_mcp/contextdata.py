@@ -5,6 +5,7 @@ A list holds a short form of each document and is paged, so that no answer flood
 
 from __future__ import annotations
 
+import difflib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
@@ -24,6 +25,7 @@ TABLES: dict[str, tuple[str, ...]] = {
     "opinions": ("id", "verdict", "model", "branch", "commit", "base", "counts", "created_at"),
     "notes": ("id", "updated_at"),
     "lessons": ("id", "title", "tags", "created_at"),
+    "comments": ("id", "task", "author", "at", "text"),
     "outbox": ("id", "status", "destination", "attempts", "next_at", "error", "created_at"),
 }
 """Keys that list documents, with the fields of the short form."""
@@ -34,6 +36,8 @@ MAX_BYTES = 9_000
 """A list of FEW items stops growing here, under the 10 KB that an answer may have."""
 UNSEARCHED = ("created_at", "updated_at", "version", "ts", "prev", "seal")
 """Fields in which a word of a query is not looked for: 99 is not to find whatever was written at 14:39.599."""
+SAID = 10
+"""Comments that are shown with a task; all of them are `comments` with the query `task:TSK-1`."""
 ITEM_BYTES = 3_000
 """No item of a list is much longer; the document itself is."""
 
@@ -62,14 +66,17 @@ def read(storage: Storage, key: str, query: str | None = None, limit: int = 50, 
     if table == LOG:
         return _log(storage, key, name, query, limit, cursor)
     if table not in TABLES:
-        raise UnknownName(
-            "context key", key, [*TABLES, LOG], hint=f"Keys are {', '.join(TABLES)}, {LOG}; one document is table/id."
-        )
+        known = [*TABLES, LOG]
+        near = difflib.get_close_matches(table, known, n=1, cutoff=0.5)
+        meant = f"Did you mean {near[0]}? " if near else ""
+        hint = f"{meant}Keys are {', '.join(known)}; one document is table/id."
+        raise UnknownName("context key", key, known, hint=hint)
     if name:
         document = storage.get(table, name)
         if document is None:
             raise UnknownName(f"document in {table}", name, [d["id"] for d in storage.query(table).items])
-        return {"key": key, "value": enrich(storage, table, document)}
+        told = _elsewhere(storage, name) if table == "tasks" else {}
+        return {"key": key, "value": {**enrich(storage, table, document), **told}}
     return _list(storage, table, query, limit, cursor)
 
 
@@ -86,21 +93,25 @@ def writer(key: str, value: object) -> tuple[str, Document]:
         return ("update_task" if table == "tasks" else "roadmap_update"), {**value, "id": name}
     if table == "notes" and name:
         return "record_note", {"key": name, "value": value}
-    instead = {
-        "tasks": "Use run_action create_task, or name one: tasks/TSK-1.",
-        "roadmap": "Use run_action roadmap_add, or name one: roadmap/RMI-1.",
-        "approvals": "Only a person answers: run_action request_approval asks one.",
-        LOG: "Use run_action log_entry; the log itself is append-only.",
-        "sessions": "Use run_action start_session, switch_mode, pause_session, finish_session.",
-        "instances": "Use the triggers of the workflow by run_action.",
-        "lessons": "Use run_action record_lesson.",
-        "opinions": "Only a model that the settings name gives one: run_action review_diff.",
-        "outbox": "It is written along with what it delivers; a person says llmgenie outbox.",
-    }
-    raise NotWritable(
-        f"{shorten(key)} cannot be written with update_context.",
-        instead.get(table, "Writable: notes/NAME (anything), tasks/ID and roadmap/ID (fields to change)."),
-    )
+    words, action, params = _INSTEAD.get(table, (_WRITABLE, "", {}))
+    fix = {"fix": {"action": action, "params": dict(params)}} if action else {}
+    raise NotWritable(f"{shorten(key)} cannot be written with update_context.", words, **fix)
+
+
+_WRITABLE = "Writable: notes/NAME (anything), tasks/ID and roadmap/ID (fields to change)."
+_INSTEAD: dict[str, tuple[str, str, Mapping[str, str]]] = {
+    "tasks": ("Use run_action create_task, or name one: tasks/TSK-1.", "create_task", {"title": "…"}),
+    "roadmap": ("Use run_action roadmap_add, or name one: roadmap/RMI-1.", "roadmap_add", {"title": "…"}),
+    "approvals": ("Only a person answers: run_action request_approval asks one.", "request_approval", {}),
+    LOG: ("Use run_action log_entry; the log itself is append-only.", "log_entry", {"text": "…"}),
+    "sessions": ("Use run_action start_session, switch_mode, pause_session, finish_session.", "start_session", {}),
+    "instances": ("Use the triggers of the workflow by run_action.", "", {}),
+    "comments": ("Use run_action comment_task.", "comment_task", {"id": "TSK-1", "text": "…"}),
+    "lessons": ("Use run_action record_lesson.", "record_lesson", {"title": "…"}),
+    "opinions": ("Only a model that the settings name gives one: run_action review_diff.", "review_diff", {}),
+    "outbox": ("It is written along with what it delivers; a person says llmgenie outbox.", "", {}),
+}
+"""What to do instead of writing a key: in words, and the action that does it with its parameters."""
 
 
 def enrich(storage: Storage, table: str, document: Document) -> Document:
@@ -108,6 +119,18 @@ def enrich(storage: Storage, table: str, document: Document) -> Document:
     if table == "roadmap":
         return {**document, "progress": progress(storage.query("tasks", {"roadmap_item": document["id"]}).items)}
     return document
+
+
+def _elsewhere(storage: Storage, task: str) -> Document:
+    """The last comments on a task, short, and its issues at trackers; nothing where there are none."""
+    said = storage.query("comments", {"task": task}).items[-SAID:]
+    issues = {
+        link["tracker"]: {"issue": link["issue"], "url": link.get("url")}
+        for link in storage.query("links", {"task": task}).items
+        if link["issue"] is not None
+    }
+    shown = [{name: shorten(one[name], 300) for name in ("id", "author", "at", "text")} for one in said]
+    return {**({"comments": shown} if shown else {}), **({"issues": issues} if issues else {})}
 
 
 def progress(tasks: Iterable[Document]) -> Document:

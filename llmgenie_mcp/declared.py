@@ -208,6 +208,10 @@ def _exactly_one(part: BaseModel, kinds: tuple[str, ...], what: str) -> None:
         raise _wrong("kind", said, hint)
 
 
+USED = frozenset({"type", "properties", "required", "description", "examples", "$defs", "additionalProperties"})
+"""What may stand in a schema of parameters itself."""
+
+
 def wrong_params(schema: Mapping[str, Any]) -> tuple[str, str] | None:
     """(message, hint) of what is plainly wrong with a schema of parameters; None when nothing is seen without a validator."""
     properties, required = schema.get("properties", {}), schema.get("required", [])
@@ -220,9 +224,12 @@ def wrong_params(schema: Mapping[str, Any]) -> tuple[str, str] | None:
             return f"The parameter {shorten(name)!r} {said}", "Give it another name."
         if not isinstance(about, (Mapping, bool)):
             return f"params.properties.{name} is no JSON Schema", hint
-    if not isinstance(required, list) or any(name not in properties for name in required):
+    if not isinstance(required, list) or not all(isinstance(name, str) and name in properties for name in required):
         return "params.required names what is not among params.properties", hint
-    if odd := sorted({*schema} - {"type", "properties", "required", "description", "$defs", "additionalProperties"}):
+    examples = schema.get("examples", [])
+    if not isinstance(examples, list) or not all(isinstance(example, Mapping) for example in examples):
+        return "params.examples is no list of parameters", "Write examples: [{NAME: value}]."
+    if odd := sorted({*schema} - USED):
         return f"params.{odd[0]} is not used here", hint
     return None
 

@@ -4,7 +4,8 @@
     ├── UsageError                  the caller asked for something that cannot be
     │   ├── UnknownName             no action, policy, workflow, key, session … of that name
     │   ├── BadParams               parameters that do not fit the action's schema
-    │   └── NotWritable             a context key that only the engine may write
+    │   ├── NotWritable             a context key that only the engine may write
+    │   └── NotReadable             a context key of another server that may not be read now
     ├── DefinitionError             a workflow, policy or settings file is wrong (file:line:column)
     │   └── ExpressionError         an expression does not parse or names something undeclared
     ├── ProjectError                no usable project folder
@@ -22,8 +23,12 @@ A refusal by a workflow or a policy is not an exception: it is an Outcome (data)
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping
 from typing import ClassVar
+
+COMPARED = 1_000
+"""A name that is not known is compared with so many."""
 
 
 class LlmgenieError(Exception):
@@ -66,13 +71,21 @@ class UnknownName(UsageError):
         name: the name that was not found.
         known: the names that exist; the nearest are offered.
         hint: replaces the generated hint.
+        fix: an action that makes one, {action, params}.
     """
 
     code = "unknown_name"
 
-    def __init__(self, kind: str, name: str, known: Iterable[str] = (), hint: str = "") -> None:
+    def __init__(
+        self,
+        kind: str,
+        name: str,
+        known: Iterable[str] = (),
+        hint: str = "",
+        fix: Mapping[str, object] | None = None,
+    ) -> None:
         names = sorted(known)
-        near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+        near = difflib.get_close_matches(name, _around(name, names), n=3, cutoff=0.5)
         if not hint:
             if near:
                 hint = f"Did you mean {' or '.join(near)}?"
@@ -81,7 +94,17 @@ class UnknownName(UsageError):
                 hint = f"Known: {shown}{' …' if len(names) > 30 else ''}."
             else:
                 hint = f"There is no {kind} yet."
-        super().__init__(f"Unknown {kind} {shorten(name)!r}.", hint, kind=kind, name=shorten(name), near=near)
+        more = {"known": names[:30]} if names and not near else {}
+        helps = {"fix": dict(fix)} if fix else {}
+        super().__init__(
+            f"Unknown {kind} {shorten(name)!r}.", hint, kind=kind, name=shorten(name), near=near, **more, **helps
+        )
+
+
+def _around(name: str, names: list[str]) -> list[str]:
+    """Those of many sorted names that stand nearest: to compare a hundred thousand would take seconds."""
+    first = max(0, bisect_left(names, name) - COMPARED // 2)
+    return names[first : first + COMPARED]
 
 
 class BadParams(UsageError):
@@ -94,6 +117,12 @@ class NotWritable(UsageError):
     """A context key that may be read but not written this way."""
 
     code = "not_writable"
+
+
+class NotReadable(UsageError):
+    """A context key that workflow or policies do not let one read now. `reasons` lists why, as in an Outcome."""
+
+    code = "not_readable"
 
 
 class DefinitionError(LlmgenieError):

@@ -23,11 +23,12 @@ UNTRACKED = frozenset({"id", "version", "updated_at", IMPORTED})
 """Fields that the store or an import writes by itself."""
 NOTED = frozenset(
     {
-        *("id", "tag", "folder", "session", "sections", "status", "read_as"),
+        *("id", "tag", "folder", "file", "session", "sections", "status", "read_as"),
         *("title", "description", "summary", "text", "priority", "created_at", "updated_at", "completed_at"),
     }
 )
 """Fields below `foreign.FORMAT` by which an import notes how the file says something; all others are the tool's own."""
+_PLAIN = json.JSONEncoder(ensure_ascii=True, sort_keys=True, separators=(",", ":"))
 LEDGER = "exports.json"
 MARK = "llmgenie"
 """Key by which files of llmgenie's own formats are known."""
@@ -48,8 +49,7 @@ def digest(value: Any) -> str:
     """Twelve hexadecimal characters that differ when a JSON value differs; all empty ones are alike."""
     if value in ("", [], {}):
         value = None
-    written = json.dumps(value, ensure_ascii=True, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(written.encode()).hexdigest()[:12]
+    return hashlib.sha256(_PLAIN.encode(value).encode()).hexdigest()[:12]
 
 
 def digests(document: Mapping[str, Any]) -> dict[str, str]:
@@ -107,6 +107,15 @@ class Ledger:
         """
         entry = self._read().get(_name(output))
         return entry if isinstance(entry, dict) else {}
+
+    def covering(self, path: Path) -> dict[str, Any]:
+        """The entry for an export that wrote the file or folder at `path`, be it as a part of what was written."""
+        known = self._read()
+        for output in (path, *path.parents):
+            entry = known.get(_name(output))
+            if isinstance(entry, dict) and (output == path or str(path.relative_to(output)) in entry.get("files", ())):
+                return entry
+        return {}
 
     def note(self, output: Path, format: str, files: Mapping[str, bytes], **more: Mapping[str, Any]) -> None:  # noqa: A002
         """Remember what was written to `output`. Raises OSError."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from llmgenie_mcp.expressions import UNKNOWN, format_message, message_names
+from llmgenie_mcp.expressions import UNKNOWN, fill_params, format_message, message_names, templates
 from llmgenie_mcp.records import ActorKind, Refusal
 from llmgenie_mcp.workflow import Guard, Transition, Workflow
 
@@ -39,8 +39,15 @@ def step_names(workflow: Workflow, state: str, trigger: str) -> frozenset[str]:
     transition = workflow.transitions(state).get(trigger)
     if transition is None:
         return frozenset()
-    said = (name for guard in transition.guards for name, _ in message_names(guard.message))
+    said = (name for guard in transition.guards for text in _texts(guard) for name, _ in message_names(text))
     return effect_names(transition).union(said, *(guard.condition.names for guard in transition.guards))
+
+
+def _texts(guard: Guard) -> Iterator[str]:
+    yield guard.message
+    if guard.fix is not None:
+        yield guard.fix.message
+        yield from (text for _, text in templates(guard.fix.params))
 
 
 def effect_names(transition: Transition) -> frozenset[str]:
@@ -124,7 +131,14 @@ def _check(guard: Guard, facts: Mapping[str, Any], rule: str) -> tuple[Refusal |
         for clause in explanation.clauses
         for name, value in clause.values.items()
     }
-    return Refusal("guard_failed", rule, message, values, trace=lines), lines
+    return Refusal("guard_failed", rule, message, values, _fix(guard, facts), lines), lines
+
+
+def _fix(guard: Guard, facts: Mapping[str, Any]) -> dict[str, Any] | None:
+    if guard.fix is None:
+        return None
+    fix = {"action": guard.fix.action, "params": fill_params(guard.fix.params, facts)}
+    return {**fix, "message": format_message(guard.fix.message, facts)} if guard.fix.message else fix
 
 
 def _unknown_state(workflow: Workflow, state: str, instance: str, rule: str) -> Refusal:
@@ -139,24 +153,40 @@ def _unknown_state(workflow: Workflow, state: str, instance: str, rule: str) -> 
 def _no_transition(workflow: Workflow, state: str, trigger: str, instance: str, rule: str) -> Refusal:
     here = workflow.transitions(state)
     if workflow.states[state].final:
-        return Refusal(
-            "no_transition", rule, f"{instance} has ended: it is {state}. Start a new one.", {"instance.state": state}
-        )
+        fix = {"action": f"start_{workflow.name}", "params": _about(workflow)}
+        said = f"{instance} has ended: it is {state}. Start a new one."
+        return Refusal("no_transition", rule, said, {"instance.state": state}, fix)
     if trigger not in workflow.triggers:
         return Refusal(
             "no_transition",
             rule,
             f"{trigger} is no trigger of workflow {workflow.name}; in {state} there are {_listed(here)}.",
         )
+    if any(name == trigger and edge.target == state for _, name, edge in workflow.edges()):
+        # The way back and here again would undo what was reached: an approval, somebody else's claim.
+        message = f"{instance} is {state} already, which is where {trigger} leads. From here: {_listed(here)}."
+        return Refusal("no_transition", rule, message, {"instance.state": state})
     where = " or ".join(workflow.states_with(trigger))
     message = f"{instance} is {state}; {trigger} is possible from {where}."
     way = workflow.path(state, trigger)
     if not way:
-        return Refusal("no_transition", rule, f"{message} No trigger leads there from here.", {"instance.state": state})
+        return Refusal(
+            "no_transition",
+            rule,
+            f"{message} No trigger leads there; from here: {_listed(here)}.",
+            {"instance.state": state},
+        )
     message += f" First {', then '.join(way)}."
     return Refusal(
         "no_transition", rule, message, {"instance.state": state}, {"action": way[0], "params": {"instance": instance}}
     )
+
+
+def _about(workflow: Workflow) -> dict[str, Any]:
+    """What must be said to start an instance; a branch, project or session is found without."""
+    if workflow.subject in ("branch", "project", "session"):
+        return {}
+    return {"subject" if workflow.subject == "text" else workflow.subject: "…"}
 
 
 def _listed(names: Iterable[str]) -> str:

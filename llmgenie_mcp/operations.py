@@ -8,8 +8,8 @@ from typing import Any
 
 OPERATIONS: dict[str, str] = {
     "git.push": "branch (the destination), remote, force, no_verify, delete, source and commit (what is pushed)",
-    "git.push_tag": "tag, remote, force, delete, no_verify",
-    "git.commit": "branch, no_verify, amend, message, secrets",
+    "git.push_tag": "tag, remote, force, delete, no_verify, source and commit (what is pushed)",
+    "git.commit": "branch, no_verify, amend, message, secrets, secret_paths",
     "git.merge": "branch (the one merged into), source, no_verify",
     "git.reset": "branch, hard",
     "git.rebase": "branch",

@@ -27,8 +27,10 @@ if TYPE_CHECKING:
 
 TABLE = "outbox"
 RATES = "trigger_rates"
-"""Table of how often each trigger rule ran in the present minute."""
-TRIGGER, WEBHOOK, NOTIFICATION = "trigger", "webhook", "notification"
+"""Table of how often each trigger rule ran in the present minute, and how often agents told whom something."""
+LINKS = "links"
+"""Table of what a task has elsewhere: a document for each tracker and task, `TRACKER/TASK`."""
+TRIGGER, WEBHOOK, NOTIFICATION, TRACKER = "trigger", "webhook", "notification", "tracker"
 
 UNTOLD = frozenset({"event.received", "conversation.bound"})
 """Lines that are no events themselves: the event they carry is, or they are nobody's concern."""
@@ -81,11 +83,12 @@ class Route:
     """Who waits for which events.
 
     Attributes:
-        kind: trigger, webhook or notification.
+        kind: trigger, webhook, notification, or tracker, which waits for no events but for tasks that change.
         name: as the settings call it.
         patterns: types of events, `*` for any characters.
         when: condition over the event; for triggers perhaps over more, which is then looked at later.
         max_depth, per_minute: bounds of a trigger rule.
+        create: whether a tracker is told of tasks that it does not know.
     """
 
     kind: str
@@ -94,6 +97,7 @@ class Route:
     when: str = "true"
     max_depth: int = 1
     per_minute: int = 0
+    create: bool = False
 
     @property
     def destination(self) -> str:
@@ -195,6 +199,7 @@ def fill(
                     stopped += [{"rule": route.destination, "event": event.type, **refused}] if refused else []
                 else:
                     made.append(_put(tx, route.kind, route.name, event, chain))
+        made += [id_ for route in routes if route.kind == TRACKER for id_ in _changed(tx, route, chain)]
     if made:
         line["deliveries"] = made
     if stopped:
@@ -249,6 +254,17 @@ def _put(
     }
     tx.put(TABLE, id_, item)
     return id_
+
+
+def _changed(tx: Transaction, route: Route, chain: tuple[str, ...]) -> Iterator[str]:
+    """Items for the tasks that the transaction changes, but for those whose link it writes: they come from there."""
+    settled = set(tx.changed(LINKS))
+    for id_ in tx.changed("tasks"):
+        link = f"{route.name}/{id_}"
+        known = tx.get(LINKS, link)
+        wanted = route.create if known is None else not known.get("gone")
+        if wanted and link not in settled and tx.get("tasks", id_) is not None:
+            yield _put(tx, route.kind, route.name, None, chain, payload={"task": id_})
 
 
 def _bounded(tx: Transaction, route: Route, chain: tuple[str, ...]) -> Document | None:

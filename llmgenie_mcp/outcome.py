@@ -60,7 +60,8 @@ class Refusal:
 
     Attributes:
         code: stable name of the kind: not_open_here, no_transition, guard_failed, approval_required, wrong_role,
-            rule_matched, fact_unknown, rule_erred, not_trusted, not_configured, session_closed.
+            rule_matched, fact_unknown, rule_erred, not_trusted, not_configured, too_many,
+            ambiguous, already_open, nothing_ready.
         rule: what refused, such as `review.draft.submit` or `branch_protection/no-direct-push`.
         message: why, with what to do, written for the agent.
         values: the facts it was decided on.

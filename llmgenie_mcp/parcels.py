@@ -21,6 +21,7 @@ class Parcel:
         settings: of the project (`config.Settings`).
         project: its folder's name.
         cancel: set when the server is stopping; what is broken off then is tried again later.
+        engine: the project's Engine, for sinks that tell of what the store holds.
     """
 
     message: str
@@ -32,6 +33,7 @@ class Parcel:
     settings: Any
     project: str
     cancel: threading.Event
+    engine: Any = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +58,15 @@ class NotDelivered(Exception):
         message: why, for people; no secrets.
         retry_after: seconds before which it is of no use to try again, as the destination said; None: it said nothing.
         final: it is of no use to try again at all.
+        most: another time will not mend it: after so many such failures in a row it is given up, where the settings would
+            go on; None: as they say.
     """
 
-    def __init__(self, message: str, *, retry_after: float | None = None, final: bool = False) -> None:
+    def __init__(
+        self, message: str, *, retry_after: float | None = None, final: bool = False, most: int | None = None
+    ) -> None:
         super().__init__(message)
-        self.message, self.retry_after, self.final = message, retry_after, final
+        self.message, self.retry_after, self.final, self.most = message, retry_after, final, most
 
 
 class BadRequest(Exception):

@@ -20,6 +20,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from weakref import WeakKeyDictionary
 
 from llmgenie_mcp.parcels import BadRequest, Delivered, NotDelivered, Parcel, Received
 from llmgenie_mcp.registry import FAMILIES, Failure, Origin, Record, Registry
@@ -100,6 +101,12 @@ class Action:
             project's folder, such as writing a file: policies are asked about each of them too.
         begin: called as `begin(ctx, params)` in the transaction of a slow action's start: fills `ctx.run`. An action that has
             it goes on with a run of its own that was interrupted, when it is asked with that run's idempotency key.
+        needs: the part of the settings that must name something for it to be of use, such as `calls`; "" for none. While it
+            does not, answers do not list the action among those that are open; `ready` says why.
+        prepare: called as `prepare(ctx, params)` before the lock is taken, for what takes long and only reads; what it
+            returns is `ctx.prepared`. Policies have not been asked yet: it tells nobody what it saw, and raises nothing.
+        waits: the command by which a person opens it, while it waits for that; "" where it does not.
+        example: parameters as a good call has them, shown to callers; None takes the first of its schema's `examples`.
     """
 
     name: str
@@ -116,21 +123,44 @@ class Action:
     group: str = ""
     operations: Callable[[Any, Any], Iterable[Any]] | None = None
     begin: Callable[[Any, Any], None] | None = None
+    needs: str = ""
+    waits: str = ""
+    prepare: Callable[[Any, Any], Any] | None = None
+    example: Mapping[str, Any] | None = None
 
     @property
     def usage(self) -> str:
         """Its parameters in one line: `title, description?, priority?=medium`."""
-        if (told := getattr(self.params, "usage_line", None)) is not None:  # parameters that a JSON Schema describes
-            return str(told())
-        parts = []
-        for field_name, info in self.params.model_fields.items():
-            name = info.alias or field_name
-            default = info.get_default(call_default_factory=False)
-            if info.is_required():
-                parts.append(name)
-            else:
-                parts.append(f"{name}?" if default in (None, "", [], {}) else f"{name}?={default}")
-        return ", ".join(parts)
+        line = _usages.get(self.params)
+        if line is None:
+            line = _usages[self.params] = _usage(self.params)
+        return line
+
+    @property
+    def sample(self) -> Mapping[str, Any] | None:
+        """Parameters of a good call: its own example, else the first of its schema's; None where there is neither."""
+        if self.example is not None:
+            return self.example
+        given = self.params.model_json_schema().get("examples")
+        return given[0] if isinstance(given, list) and given and isinstance(given[0], dict) else None
+
+
+_usages: WeakKeyDictionary[type[BaseModel], str] = WeakKeyDictionary()
+"""What was told of a model before; lists of actions are asked for all the time."""
+
+
+def _usage(params: type[BaseModel]) -> str:
+    if (told := getattr(params, "usage_line", None)) is not None:  # parameters that a JSON Schema describes
+        return str(told())
+    parts = []
+    for field_name, info in params.model_fields.items():
+        name = info.alias or field_name
+        default = info.get_default(call_default_factory=False)
+        if info.is_required():
+            parts.append(name)
+        else:
+            parts.append(f"{name}?" if default in (None, "", [], {}) else f"{name}?={default}")
+    return ", ".join(parts)
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,17 @@ Test: TypeAlias = Callable[[Mapping[str, Any]], Truth]
 
 REMEMBERED = 1024
 LONGEST_REMEMBERED = 200
+STANDING = (
+    ("subject", "kind"),
+    ("session", "status"),
+    ("session", "open"),
+    ("action", "changes"),
+    ("action", "destructive"),
+    ("action", "secrets"),
+)
+"""Facts of few values that many rules begin with: which rules they close is remembered with the plan."""
+Standing: TypeAlias = tuple[Any, ...]
+SHORT = 20
 _RANK: dict[str, int] = {"deny": 0, "ask": 1, "allow": 2}
 
 
@@ -144,15 +155,15 @@ class Decision:
         """Whether it may be done now, without asking anybody."""
         return self.effect == "allow"
 
-    def to_dict(self, trace: bool = False) -> dict[str, Any]:
-        """Compact JSON for a model or a log; with `trace` also every clause of every rule that was evaluated."""
+    def to_dict(self, trace: bool = False, *, every_rule: bool = True) -> dict[str, Any]:
+        """Compact JSON for a model or a log; with `trace` also the clauses of the rules that matched, and of every other."""
         more = {
             "reasons": [reason.to_dict(trace) for reason in self.reasons],
             "permits": [reason.to_dict(trace) for reason in self.permits] if trace else [],
             "obligations": list(self.obligations),
             "policies": list(self.policies),
             "audit": [reason.to_dict(trace) for reason in self.audit],
-            "trace": self.trace() if trace else [],
+            "trace": self.trace() if trace and every_rule else [],
         }
         return {
             "effect": self.effect,
@@ -244,10 +255,15 @@ class PolicySet:
         if only is not None and only not in self._policies:
             raise UnknownName("policy", only, self._policies)
         mode = request.context.get("mode")
-        plan = self._plan(request.action, mode if isinstance(mode, str) else None, only)
-        environment = request.environment()
-        matched = _matches(plan.enforced, environment)
-        audited = _matches(plan.audited, environment)
+        plan = self._plan(request.action, mode if isinstance(mode, str) else None, only, _standing(request))
+        matched: list[tuple[Reason, Rule]] = []
+        audited: list[tuple[Reason, Rule]] = []
+        if plan.enforced or plan.audited:
+            environment = request.environment()
+            matched, audited = (_matches(part, environment) for part in (plan.enforced, plan.audited))
+        if not matched and not audited:  # most requests: nothing to sort, and nothing to say
+            named = tuple(policy.name for policy in plan.policies)
+            return Decision("allow", policies=named, applicable=bool(named), _request=request, _consulted=plan.policies)
         against = sorted((found for found in matched if found[0].effect != "allow"), key=_rank)
         permits = [found for found in matched if found[0].effect == "allow"]
         effect: Effect = against[0][0].effect if against else "allow"
@@ -267,12 +283,17 @@ class PolicySet:
             _consulted=plan.policies,
         )
 
-    def _plan(self, action: str, mode: str | None, only: str | None) -> _Plan:
-        if len(action) > LONGEST_REMEMBERED or len(mode or "") > LONGEST_REMEMBERED:
-            return self._make_plan(action, mode, only)
-        return self._remembered(action, mode, only)
+    def is_silent(self, action: str, mode: str, standing: Standing) -> bool:
+        """Whether no rule can match, whatever more is asked about; `standing` has the values of STANDING."""
+        plan = self._plan(action, mode, None, standing)
+        return not plan.enforced and not plan.audited
 
-    def _make_plan(self, action: str, mode: str | None, only: str | None) -> _Plan:
+    def _plan(self, action: str, mode: str | None, only: str | None, standing: Standing = ()) -> _Plan:
+        if len(action) > LONGEST_REMEMBERED or len(mode or "") > LONGEST_REMEMBERED:
+            return self._make_plan(action, mode, only, standing)
+        return self._remembered(action, mode, only, standing)
+
+    def _make_plan(self, action: str, mode: str | None, only: str | None, standing: Standing) -> _Plan:
         names = set(self._by_name.get(action, ()))
         for pattern, found in self._by_pattern.items():
             if name_pattern(pattern)(action):
@@ -282,7 +303,11 @@ class PolicySet:
         known: dict[str, Any] = {"action": {"name": action}}
         if mode is not None:
             known["context"] = {"mode": mode}
-        entries = [(p, _open_tests(self._tests[p.name], {**known, "params": p.params})) for p in covering]
+        for (root, name), value in zip(STANDING, standing, strict=False):
+            if value is not UNKNOWN:
+                known.setdefault(root, {})[name] = [] if value == () else value
+        opened = ((p, _open_tests(self._tests[p.name], {**known, "params": p.params})) for p in covering)
+        entries = [(policy, tests) for policy, tests in opened if tests]
         return _Plan(
             policies=covering,
             enforced=tuple(entry for entry in entries if entry[0].level != "audit"),
@@ -304,6 +329,20 @@ def _open_tests(tests: tuple[tuple[Rule, Test], ...], known: Mapping[str, Any]) 
             return True
 
     return tuple(entry for entry in tests if is_open(entry[1]))
+
+
+def _standing(request: PolicyRequest) -> Standing:
+    """What a request says of `STANDING`; UNKNOWN for what it does not say, or not in few words."""
+    found: list[Any] = []
+    for root, name in STANDING:
+        told = request.subject if root == "subject" else request.facts.get(root)
+        value = told.get(name, UNKNOWN) if isinstance(told, dict) else UNKNOWN
+        if value == []:
+            value = ()
+        elif value is not None and type(value) is not bool and (type(value) is not str or len(value) > SHORT):
+            value = UNKNOWN
+        found.append(value)
+    return tuple(found)
 
 
 def _matches(

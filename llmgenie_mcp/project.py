@@ -110,7 +110,10 @@ def _existing_folder(project: str | Path, source: str) -> Path:
         os.scandir(path).close()
     except (OSError, RuntimeError, ValueError) as error:  # also links in a ring, no such user, a lone surrogate
         reason = error.strerror if isinstance(error, OSError) and error.strerror else error
-        raise ProjectError(f"{shorten(text)} (from {source}) cannot be read: {shorten(reason, 200)}.") from error
+        raise ProjectError(
+            f"{shorten(text)} (from {source}) cannot be read: {shorten(reason, 200)}.",
+            "Name a folder that you may read.",
+        ) from error
     return path
 
 

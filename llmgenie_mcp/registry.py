@@ -19,6 +19,8 @@ from llmgenie_mcp import distributions
 from llmgenie_mcp.errors import shorten
 
 FAMILIES = ("actions", "signals", "sinks", "sources", "receivers", "providers")
+BESIDE = ("importers._act",)
+"""Modules of ours that register something beside what their folder is for."""
 IMPORT_SECONDS = 5.0
 """So long may the import of somebody's module take; then it counts as failed, and the rest goes on without it."""
 PACKAGE = __name__.partition(".")[0]
@@ -110,6 +112,8 @@ class Registry:
                     package = importlib.import_module(f"{PACKAGE}.{family}")
                     for module in sorted(pkgutil.iter_modules(package.__path__), key=lambda m: m.name):
                         importlib.import_module(f"{package.__name__}.{module.name}")
+                for name in BESIDE:
+                    importlib.import_module(f"{PACKAGE}.{name}")
                 self._load_outside(distributions.scan())
                 self.loaded = True
 

@@ -20,8 +20,9 @@ from llmgenie_mcp.expressions import (
     message_names,
     templates,
 )
+from llmgenie_mcp.expressions.fix import Fix
 from llmgenie_mcp.expressions.patterns import covers
-from llmgenie_mcp.expressions.sources import ExpressionSource, MessageSource, check_params, not_empty
+from llmgenie_mcp.expressions.sources import ExpressionSource, MessageSource, not_empty
 
 Effect: TypeAlias = Literal["deny", "ask", "allow"]
 Level: TypeAlias = Literal["always_on", "situational", "audit"]
@@ -41,25 +42,6 @@ class Part(BaseModel):
     """Base of a policy and its parts: frozen, and unknown keys are errors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
-
-
-class Fix(Part):
-    """The way out of a refusal: an action that would help."""
-
-    action: str = Field(
-        min_length=1, max_length=200, description="Name of the action that helps.", examples=["start_review"]
-    )
-    params: dict[str, JsonValue] = Field(
-        default={},
-        description="Its parameters; `{dotted.names}` in texts are filled in.",
-        examples=[{"branch": "{resource.branch}"}],
-    )
-    message: MessageSource = Field(default="", description="What else to know; `{dotted.names}` are filled in.")
-
-    @model_validator(mode="after")
-    def _check_templates(self) -> Fix:
-        check_params(self.params)
-        return self
 
 
 class Rule(Part):
@@ -166,6 +148,21 @@ class Policy(Part):
         return frozenset().union(*(rule.names() for rule in self.rules))
 
 
+class Adjustment(Part):
+    """What a project changes of a policy that it leaves as it is otherwise."""
+
+    params: dict[Name, JsonValue] = Field(
+        default={},
+        description="Values in place of the policy's own params.",
+        examples=[{"protected": ["main", "develop"]}],
+    )
+    add: dict[Name, tuple[JsonValue, ...]] = Field(
+        default={},
+        description="What is added to params that are lists.",
+        examples=[{"secret_files": ["config/production.yml"]}],
+    )
+
+
 def check_policy(policy: Policy, vocabulary: Vocabulary) -> list[Problem]:
     """What is certainly a mistake in a policy that reads well.
 
@@ -212,4 +209,4 @@ def _idle(policy: Policy, index: int) -> Iterator[Problem]:
         return
 
 
-__all__ = ["AppliesTo", "Effect", "Fix", "Level", "Policy", "Rule", "check_policy"]
+__all__ = ["Adjustment", "AppliesTo", "Effect", "Fix", "Level", "Policy", "Rule", "check_policy"]

@@ -87,12 +87,18 @@ def distrust(store: Path) -> None:
 
 def record(store: Path) -> Path:
     """The file that holds what was accepted for `store`: one a store, so that two people never write the same one."""
-    return state_folder() / "trusted" / _name(store)
+    return _record(state_folder(), store)
+
+
+@cache
+def _record(state: Path, store: Path) -> Path:
+    return state / "trusted" / _name(store)
 
 
 @cache
 def _name(store: Path) -> str:
-    return hashlib.sha256(os.fsencode(store.resolve())).hexdigest()[:32]
+    # Not where the store itself may lead: a clone whose `.llmgenie` is a link to a trusted one brings no trust along.
+    return hashlib.sha256(os.fsencode(store.parent.resolve() / store.name)).hexdigest()[:32]
 
 
 def seal(facts: Mapping[str, object]) -> str:
@@ -125,9 +131,12 @@ def _key() -> bytes:
 
 def state_folder() -> Path:
     """The user's state folder for llmgenie; `LLMGENIE_STATE_DIR` names another."""
-    if named := os.environ.get(STATE_ENVIRONMENT):
-        return Path(named)
-    return _default_folder()
+    return _named_folder(named) if (named := os.environ.get(STATE_ENVIRONMENT)) else _default_folder()
+
+
+@cache
+def _named_folder(named: str) -> Path:
+    return Path(named)
 
 
 @cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -38,9 +39,12 @@ def check(offer: Action, params: Mapping[str, Any] | None, key: str | None) -> t
     except ValidationError as error:
         problems = [_problem(item, offer.params) for item in error.errors(include_url=False)]
         text = "; ".join(f"{p['where']}: {p['message']}" if p["where"] else p["message"] for p in problems[:5])
-        usage = offer.usage
+        usage, example = offer.usage, offer.sample
         hint = f"{offer.name} takes: {usage}." if usage else f"{offer.name} takes no parameters."
-        raise BadParams(f"Parameters of {offer.name} do not fit: {text}.", hint, problems=problems) from None
+        if usage and example is not None:
+            hint += f" Example: {json.dumps(example, ensure_ascii=False)}"
+        details = {"problems": problems, **({} if example is None else {"example": dict(example)})}
+        raise BadParams(f"Parameters of {offer.name} do not fit: {text}.", hint, **details) from None
 
 
 def check_json(params: object, what: str) -> Document:
@@ -130,9 +134,13 @@ def check_event(event: str, params: Mapping[str, Any] | None) -> tuple[str, Docu
 
 
 def _problem(item: Any, model: type[BaseModel]) -> Document:
+    """One problem: `where`, `message`, and as far as it helps `near` (names meant), `allowed` (values), `type` (JSON's)."""
     where = shorten(".".join(str(part) for part in item["loc"]))
     if item["type"] == "extra_forbidden":
-        return {"where": where, "message": "is no parameter"}
+        names = [info.alias or name for name, info in model.model_fields.items()]
+        near = difflib.get_close_matches(where, names, n=1, cutoff=0.6)
+        meant = f"; did you mean {near[0]}?" if near else ""
+        return {"where": where, "message": f"is no parameter{meant}", **({"near": near} if near else {})}
     if item["type"] == "missing":
         info = model.model_fields.get(where)
         about = f" ({info.description})" if info and info.description else ""
@@ -140,7 +148,16 @@ def _problem(item: Any, model: type[BaseModel]) -> Document:
     message = item["msg"][0].lower() + item["msg"][1:]
     if not isinstance(item.get("input"), (Mapping, list)):
         message += f", not {shorten(repr(item.get('input')), 60)}"
-    return {"where": where, "message": message}
+    return {"where": where, "message": message, **_right(model, item["loc"])}
+
+
+def _right(model: type[BaseModel], loc: tuple[int | str, ...]) -> Document:
+    """What would be right in a place, by the schema: its `type`, and the values that are `allowed` where they are few."""
+    schema = model.model_json_schema() if len(loc) == 1 else {}
+    part = schema.get("properties", {}).get(loc[0], {}) if loc else {}
+    choices = [option for option in part.get("anyOf", [part]) if option.get("type") != "null"]
+    told = choices[0] if len(choices) == 1 else {}
+    return {name: told[key] for name, key in (("type", "type"), ("allowed", "enum")) if key in told}
 
 
 def _keys(value: Any) -> Iterator[Any]:

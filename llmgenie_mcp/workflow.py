@@ -7,7 +7,7 @@ after loading. Whether a definition makes sense as a whole is said by `llmgenie_
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import Annotated, Any, Literal
@@ -15,10 +15,13 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
 from llmgenie_mcp.expressions import Expression
+from llmgenie_mcp.expressions.fix import Fix
 from llmgenie_mcp.expressions.sources import ExpressionSource, MessageSource
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=60)]
 TriggerName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*$", max_length=60)]
+REMEMBERED = 2000
+"""Of so many actions a workflow remembers which states open them; an agent may ask about any name."""
 SubjectKind = Literal["branch", "task", "version", "session", "project", "text"]
 
 
@@ -39,6 +42,7 @@ class Guard(Definition):
         description="What to do to pass; shown when the guard does not hold. `{dotted.names}` are filled in.",
         min_length=1,
     )
+    fix: Fix | None = Field(default=None, description="An action that would help.")
 
     @cached_property
     def condition(self) -> Expression:
@@ -112,6 +116,12 @@ class State(Definition):
         return frozenset(self.actions or ()) - frozenset(patterns), patterns
 
 
+def _places(workflow: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """The transitions of a workflow as plain data, by trigger: those of the whole, then those of each state."""
+    yield workflow["on"]
+    yield from (state["on"] for state in workflow["states"].values())
+
+
 class Workflow(Definition):
     """A named, versioned state machine about one kind of subject."""
 
@@ -155,13 +165,32 @@ class Workflow(Definition):
         """The triggers that need a person somewhere."""
         return frozenset(trigger for _, trigger, transition in self.edges() if transition.approval)
 
-    def with_people(self, triggers: Collection[str]) -> Workflow:
-        """The same workflow, in which `triggers` need a person wherever they stand."""
+    def no_looser_than(self, other: Workflow) -> Workflow:
+        """The same workflow, whose triggers ask for what they ask for anywhere in `other`: a person, guards, a role."""
         plain = self.model_dump()
-        for transitions in (plain["on"], *(state["on"] for state in plain["states"].values())):
-            for trigger in transitions.keys() & set(triggers):
-                transitions[trigger]["approval"] = "human"
+        theirs = other.model_dump()
+        asked = [pair for place in _places(theirs) for pair in place.items()]
+        for transitions in _places(plain):
+            for trigger, transition in transitions.items():
+                for _, same in (pair for pair in asked if pair[0] == trigger):
+                    transition["approval"] = transition["approval"] or same["approval"]
+                    transition["guards"] += [guard for guard in same["guards"] if guard not in transition["guards"]]
+                    if roles := same["roles"]:
+                        transition["roles"] = [role for role in transition["roles"] if role in roles] or roles
         return Workflow.model_validate(plain)
+
+    def opened_in(self, action: str) -> tuple[str, ...]:
+        """The states that open `action`. Asked for every action at every question, so what was found is kept."""
+        found = self._opened.get(action)
+        if found is None:
+            found = tuple(name for name, state in self.states.items() if state.opens(action))
+            if len(self._opened) < REMEMBERED:
+                self._opened[action] = found
+        return found
+
+    @cached_property
+    def _opened(self) -> dict[str, tuple[str, ...]]:
+        return {}
 
     def states_with(self, trigger: str) -> list[str]:
         """The states in which `trigger` works."""

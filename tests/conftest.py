@@ -2,23 +2,41 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
-from scene import copy_repository, make_repository
+from hostile import Hostile
+from scene import copy_repository, make_repository, started
 
 from llmgenie_mcp import Engine
+
+hypothesis.settings.register_profile("ci", derandomize=True, deadline=None, print_blob=True)
+"""The same examples in every run, so that a red one is about the change; locally they are drawn anew each time."""
+
+# A run in the background was started with Ctrl-C ignored, and so would be all that the tests start and interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 IDENTITY = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
 
 
+@pytest.fixture(scope="session")
+def homes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder for each test; `mktemp` would look through those of all tests before."""
+    place = tmp_path_factory.mktemp("homes")
+    return (place / str(number) for number in itertools.count())
+
+
 @pytest.fixture(autouse=True)
-def isolated(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+def isolated(homes: Iterator[Path], monkeypatch: pytest.MonkeyPatch) -> Path:
     """No test sees or changes the user's own state, home or git settings."""
-    place = tmp_path_factory.mktemp("user")
+    place = next(homes)
+    place.mkdir(mode=0o700)
     monkeypatch.setenv("LLMGENIE_STATE_DIR", str(place / "state"))
     monkeypatch.setenv("HOME", str(place))
     monkeypatch.delenv("LLMGENIE_PROJECT", raising=False)
@@ -62,3 +80,16 @@ def open_engine() -> Iterator[Callable[..., Engine]]:
 def engine(repo: Path, open_engine: Callable[..., Engine]) -> Engine:
     """An engine over the real store of `repo`."""
     return open_engine(repo)
+
+
+@pytest.fixture
+def session(engine: Engine) -> str:
+    """The id of an agent's session in mode code."""
+    return started(engine, mode="code")
+
+
+@pytest.fixture
+def server() -> Iterator[Hostile]:
+    """A server on loopback that answers as it is told."""
+    with Hostile() as server:
+        yield server

@@ -47,6 +47,12 @@ def waiting(engine: Engine, **where: str) -> list[Line]:
     return engine.storage.query("outbox", where).items
 
 
+def send(engine: Engine, *numbers: int) -> None:
+    """Raise `thing.happened` once for each number, with it as `n`."""
+    for number in numbers:
+        engine.trigger_event("thing.happened", {"n": number})
+
+
 def drain(engine: Engine) -> None:
     """Deliver everything that is due."""
     assert Dispatcher(engine, sources=False).drain(PATIENCE)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -24,12 +23,6 @@ from llmgenie_mcp.records import Outcome
 
 SECRET = "Bearer tEsT-t0ken-of-the-deploy-service"
 TEXTS = {"properties": {"version": {"type": "string"}, "note": {"type": "string"}, "more": {}}}
-
-
-@pytest.fixture
-def server() -> Iterator[Hostile]:
-    with Hostile() as server:
-        yield server
 
 
 def call(engine: Engine, _name: str = "deploy", cancel: threading.Event | None = None, **params: Any) -> Outcome:

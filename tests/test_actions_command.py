@@ -28,11 +28,6 @@ def program(code: str, **more: Any) -> dict[str, Any]:
     return {"argv": [PYTHON, "-c", code], **more}
 
 
-@pytest.fixture
-def session(engine: Engine) -> str:
-    return started(engine, mode="code")
-
-
 def test_passing_tests_count_for_the_commit_they_ran_on(engine: Engine, session: str, repo: Path) -> None:
     commands(repo, test=program("print('3 passed')"))
     outcome = engine.run_action("run_tests", session=session)

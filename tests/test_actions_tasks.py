@@ -18,11 +18,6 @@ from llmgenie_mcp import Actor, Engine
 from llmgenie_mcp.errors import BadParams, Conflict, UnknownName
 
 
-@pytest.fixture
-def session(engine: Engine) -> str:
-    return started(engine, mode="code")
-
-
 def create(engine: Engine, title: str = "a task", **more: Any) -> str:
     """The id of a new task."""
     outcome = engine.run_action("create_task", {"title": title, **more})

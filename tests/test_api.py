@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
@@ -13,12 +12,6 @@ from hostile import Hostile, answer, as_json
 
 from llmgenie_mcp import api
 from llmgenie_mcp.api import Reply
-
-
-@pytest.fixture
-def server() -> Iterator[Hostile]:
-    with Hostile() as server:
-        yield server
 
 
 def reply(body: Any = None, **headers: str) -> Reply:

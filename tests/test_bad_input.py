@@ -67,6 +67,7 @@ def test_odd_values_in_every_parameter_of_every_action_are_told_or_taken(busy: E
             required = {"title": "x", "text": "x", "key": "a", "value": 1, "id": "TSK-1", "trigger": "block"}
             required |= {"mode": "code", "name": "test", "branch": "main", "to": "team", "message": "x", "prompt": "x"}
             fields = plugins.actions()[action].params.model_fields
+            required = {**(plugins.actions()[action].sample or {}), **required}
             params = {name: required[name] for name, f in fields.items() if f.is_required()} | {field: ODD[kind]}
             before = busy.storage.last_seq()
             try:

@@ -8,6 +8,7 @@ import pytest
 from llmgenie_mcp.errors import DefinitionError
 from llmgenie_mcp.expressions import Vocabulary
 from llmgenie_mcp.loader.catalog import Catalog, load_catalog
+from llmgenie_mcp.loader.settings import read_settings
 from llmgenie_mcp.marks import files as fingerprint
 from llmgenie_mcp.operations import OPERATIONS
 from llmgenie_mcp.policy import PolicyRequest, PolicySet
@@ -16,6 +17,7 @@ ACTIONS = frozenset(
     {"create_task", "update_task", "block_task", "unblock_task", "cancel_task", "claim_task", "complete_task", "move_task"}
     | {"record_note", "record_lesson", "roadmap_add", "run_tests", "review_diff", "run_command", "log_entry", "request_approval"}
     | {"start_session", "finish_session", "pause_session", "resume_session", "switch_mode", "log_mode_switch", "list_tasks"}
+    | {"import_tasks"}
 )  # fmt: skip
 
 FLOW = "name: {name}\ninitial: a\nstates: {{a: {{on: {{{trigger}: b}}}}, b: {{final: true}}}}\n"
@@ -271,3 +273,56 @@ def test_link_to_nowhere_is_a_problem_and_no_crash(store: Path) -> None:
     (store / "workflows" / "x.yaml").symlink_to("gone.yaml")
     assert refusal(store) == ".llmgenie/workflows/x.yaml: There is no such file"
     assert fingerprint(store) == ()
+
+
+def adjusted(store: Path, text: str, trusted: bool = True) -> Catalog:
+    """With these settings, read as an engine reads them."""
+    write(store, "llmgenie.yaml", text)
+    return load_catalog(
+        store,
+        actions=ACTIONS,
+        operations=OPERATIONS,
+        vocabulary=Vocabulary(("*",)),
+        trusted=trusted,
+        settings=read_settings(store),
+    )
+
+
+ADJUSTMENT = """
+policies:
+  branch_protection: {params: {protected: [trunk]}}
+  security: {add: {secret_files: [vault.json]}}
+"""
+
+
+def test_settings_change_params_of_a_policy_without_its_rules(store: Path) -> None:
+    catalog = adjusted(store, ADJUSTMENT)
+    assert catalog.policies["branch_protection"].value.params["protected"] == ["trunk"]
+    packaged = load(None).policies["security"].value.params["secret_files"]
+    assert catalog.policies["security"].value.params["secret_files"] == [*packaged, "vault.json"]
+    assert catalog.notes == (
+        "The settings change protected of the policy branch_protection.",
+        "The settings change secret_files of the policy security.",
+    )
+
+
+def test_params_that_nobody_accepted_apply_beside_the_packaged_ones(store: Path) -> None:
+    catalog = adjusted(store, ADJUSTMENT, trusted=False)
+    assert "main" in catalog.policies["branch_protection"].value.params["protected"]
+    assert catalog.policies["branch_protection.project"].value.params["protected"] == ["trunk"]
+    assert all("until a person accepts it with `llmgenie trust`" in note for note in catalog.notes)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("branch_protecton: {}", "3:3: policies.branch_protecton: There is no policy 'branch_protecton'"),
+        ("security: {params: {secret_file: []}}", "The policy security has no param 'secret_file'"),
+        ("branch_protection: {params: {protected: main}}", "protected is a list in the policy branch_protection, and this"),
+        ("security: {params: {samples: []}, add: {samples: [a]}}", "samples stands under params too"),
+    ],
+)  # fmt: skip
+def test_changes_of_params_that_change_nothing_are_refused(store: Path, text: str, said: str) -> None:
+    with pytest.raises(DefinitionError) as caught:
+        adjusted(store, f"# settings\npolicies:\n  {text}\n")
+    assert said in str(caught.value)

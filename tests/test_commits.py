@@ -65,12 +65,12 @@ def test_what_is_staged_is_one_commit_and_an_operation_for_each_path(repo: Path)
     found = staged(repo)
     assert found[0].name == "git.commit"
     assert found[0].params == {
-        "branch": "feature/x", "no_verify": False, "secrets": [], "unread": [],
+        "branch": "feature/x", "no_verify": False, "secrets": [], "secret_paths": [], "unread": [],
         "paths": ["README.md", "gone.txt", "moved.txt", "new.txt", "old.txt"],
     }  # fmt: skip
     assert files(found) == {
         ("file.write", "README.md"), ("file.write", "new.txt"), ("file.write", "moved.txt"),
-        ("file.delete", "gone.txt"), ("file.delete", "old.txt"),
+        ("file.delete", "gone.txt"), ("file.write", "old.txt"),
     }  # fmt: skip
 
 
@@ -269,7 +269,7 @@ def test_a_range_tells_each_commit_in_order(repo: Path) -> None:
     )  # fmt: skip
     assert set(found[1].changes) == {Change("README.md", "D"), Change("b.txt", "R", "a.txt"), Change("c.txt", "A")}
     assert files(found[1].operations()) == {
-        ("file.delete", "README.md"), ("file.delete", "a.txt"), ("file.write", "b.txt"), ("file.write", "c.txt"),
+        ("file.delete", "README.md"), ("file.write", "a.txt"), ("file.write", "b.txt"), ("file.write", "c.txt"),
     }  # fmt: skip
 
 

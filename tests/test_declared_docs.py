@@ -62,17 +62,6 @@ def test_the_bounds_on_the_page_are_those_of_the_code() -> None:
     assert f"{EACH:,} bytes are kept, of all of them {ALL:,}" in words
 
 
-def test_files_of_the_page_are_checked_one_by_one_wherever_they_lie(tmp_path: Path) -> None:
-    for text in YAML:
-        path = tmp_path / f"{name_of(text)}.yaml"
-        path.write_text(text, encoding="utf-8")
-    files = [str(tmp_path / f"{name}.yaml") for name in ("lint", "open_ticket", "ship")]
-    assert cli_check.of_files(files) == []
-    (problem,) = cli_check.of_files([str(tmp_path / "report_bug.yaml")])
-    assert (problem["line"], problem["column"], problem["file"]) == (7, 11, str(tmp_path / "report_bug.yaml"))
-    assert "No action is called 'github.create_issue'" in problem["message"]
-
-
 def test_a_wrong_schema_of_parameters_is_found_by_checking(tmp_path: Path) -> None:
     folder = tmp_path / "actions"
     folder.mkdir()

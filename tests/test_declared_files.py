@@ -59,6 +59,7 @@ MISTAKES = [
     ("params: {properties: {v: 1}}\ncommand: {argv: [x]}", "params.properties.v is no JSON Schema", "properties"),
     ("params: {properties: [v]}\ncommand: {argv: [x]}", "params is no JSON Schema of an object", "properties"),
     ("params: {required: [v]}\ncommand: {argv: [x]}", "params.required names what is not among", ""),
+    ("params: {properties: {v: {}}, required: [[v]]}\ncommand: {argv: [x]}", "params.required names what is not", ""),
     (
         "params: {properties: {resume: {}}}\ncommand: {argv: [x]}",
         "The parameter 'resume' is the engine's own",

@@ -1,31 +1,12 @@
-"""What docs/live.md shows is true: its settings load, its rules are in force, its routes exist."""
+"""What docs/live.md shows is true: its routes exist, and an app that mounts it answers."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
 
-import pytest
-
-from llmgenie_mcp.config import Settings
-from llmgenie_mcp.loader import load_bytes
-
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = (ROOT / "docs" / "live.md").read_text(encoding="utf-8")
-YAML = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
-
-
-@pytest.mark.parametrize("number", range(len(YAML)))
-def test_settings_on_the_page_load(number: int) -> None:
-    assert load_bytes(YAML[number].encode(), Settings, "settings").value
-
-
-def test_settings_on_the_page_hold_together_as_one_file(tmp_path: Path) -> None:
-    from llmgenie_mcp.faces.cli_check import of_files
-
-    file = tmp_path / "llmgenie.yaml"
-    file.write_text("".join(YAML), encoding="utf-8")
-    assert of_files([str(file)]) == []
 
 
 def test_routes_on_the_page_are_those_of_the_app() -> None:

@@ -8,7 +8,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +21,6 @@ from llmgenie_mcp.network import Answer, Unreachable, public
 
 LIMIT = 0.4
 """Seconds for what never ends by itself."""
-
-
-@pytest.fixture
-def server() -> Iterator[Hostile]:
-    with Hostile() as server:
-        yield server
 
 
 def get(url: str, **more: Any) -> Answer:

@@ -107,7 +107,7 @@ def attempt(engine: Engine, action: str, params: dict[str, Any], session: str | 
         return None
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=30, deadline=None, derandomize=True)
 @given(STEPS)
 def test_what_is_listed_is_what_is_allowed(steps: list[tuple[tuple[str, dict[str, Any]], str | None]]) -> None:
     with world(store="memory:") as engine:
@@ -130,7 +130,7 @@ def test_what_is_listed_is_what_is_allowed(steps: list[tuple[tuple[str, dict[str
                 assert depends == rules or NAMES_ITS_OWN & params.keys(), (action, params, outcome.reasons)
 
 
-@settings(max_examples=40, deadline=None, derandomize=True)
+@settings(max_examples=20, deadline=None, derandomize=True)
 @given(STEPS)
 def test_every_act_is_one_line_and_the_log_gives_the_documents(
     steps: list[tuple[tuple[str, dict[str, Any]], str | None]],

@@ -28,8 +28,8 @@ def pushing(repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
         git(repo, "push", "-q", *arguments)
         remote, url, *lines = answer.read_text(encoding="utf-8").splitlines()
         found = [(one.name, dict(one.params)) for one in pushed(repo, remote, url, lines)]
-        for name, params in found:
-            if name == "git.push" and not params["delete"]:
+        for _, params in found:
+            if not params["delete"]:
                 assert params.pop("commit") == git(repo, "rev-parse", "HEAD")
         return found
 

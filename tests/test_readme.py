@@ -11,10 +11,7 @@ from pathlib import Path
 import pytest
 from scene import make_repository
 
-from llmgenie_mcp.config import Settings
 from llmgenie_mcp.faces.mcp_tools import TOOLS
-from llmgenie_mcp.loader import load_bytes
-from llmgenie_mcp.rules import Policy
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -31,13 +28,6 @@ def test_the_library_example_runs_and_is_refused_with_the_rule_that_it_names(tmp
     code = code.replace("path/to/project", str(tmp_path / "project"))
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
     assert "branch_protection/no-unapproved-merge" in done.stdout.decode()
-
-
-def test_the_settings_and_the_policy_load() -> None:
-    live, settings, policy = blocks("yaml")
-    assert load_bytes(live.encode(), Settings, "settings").value.triggers["submit-when-green"]
-    assert load_bytes(settings.encode(), Settings, "settings").value.commands["test"].argv == ["pytest", "-q"]
-    assert load_bytes(policy.encode(), Policy, "policy").value.name == "branch_protection"
 
 
 def test_the_table_of_tools_is_that_of_the_server() -> None:

@@ -60,7 +60,13 @@ def _worth_asking(situation: Situation, params: RequestApproval | None) -> Refus
     return None
 
 
-@action("request_approval", params=RequestApproval, everywhere=True, ready=_worth_asking)
+@action(
+    "request_approval",
+    params=RequestApproval,
+    everywhere=True,
+    ready=_worth_asking,
+    example={"action": "file.delete", "params": {"path": "old.txt"}, "comment": "Nothing reads it."},
+)
 def request_approval(ctx: ActionContext, params: RequestApproval) -> Document:
     """Ask a person to approve what an agent may not decide alone; the same question is asked once."""
     situation = ctx.situation

@@ -40,7 +40,15 @@ def _resource(situation: Situation, params: CallHttp) -> Document:
     return {"type": "call", "id": params.name, **({"method": call.method, "url": call.url} if call else {})}
 
 
-@action("call_http", params=CallHttp, slow=True, ready=_ready, resource=_resource)
+@action(
+    "call_http",
+    params=CallHttp,
+    slow=True,
+    needs="calls",
+    ready=_ready,
+    resource=_resource,
+    example={"name": "deploy", "params": {"environment": "staging"}},
+)
 def call_http(ctx: ActionContext, params: CallHttp) -> Document:
     """Make an HTTP call of the settings by name, such as asking another system of the team."""
     call = ctx.situation.settings.calls[params.name]

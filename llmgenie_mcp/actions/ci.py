@@ -47,7 +47,15 @@ def _resource(situation: Situation, params: StartCi) -> Document:
     return {"type": "ci", "id": params.name, "branch": _ref(situation, params)}
 
 
-@action("start_ci", params=StartCi, slow=True, ready=_ready, resource=_resource)
+@action(
+    "start_ci",
+    params=StartCi,
+    slow=True,
+    needs="ci",
+    ready=_ready,
+    resource=_resource,
+    example={"name": "tests", "ref": "feature/parser"},
+)
 def start_ci(ctx: ActionContext, params: StartCi) -> Document:
     """Start a CI workflow of the settings on a branch; its end comes as the event ci.finished."""
     settings = ctx.situation.settings.ci[params.name]

@@ -46,7 +46,7 @@ def _tests_ready(situation: Situation, _params: object) -> Refusal | None:
     return unready(situation, "test")
 
 
-@action("run_tests", params=RunTests, slow=True, ready=_tests_ready)
+@action("run_tests", params=RunTests, slow=True, ready=_tests_ready, example={})
 def run_tests(ctx: ActionContext, params: RunTests) -> Document:
     """Run the project's tests; the result counts for the commit they ran on."""
     try:
@@ -73,7 +73,14 @@ def _command_resource(_situation: Situation, params: RunCommand) -> Document:
     return {"type": "command", "id": params.name, "command": params.name}
 
 
-@action("run_command", params=RunCommand, slow=True, ready=_command_ready, resource=_command_resource)
+@action(
+    "run_command",
+    params=RunCommand,
+    slow=True,
+    ready=_command_ready,
+    resource=_command_resource,
+    example={"name": "lint"},
+)
 def run_command(ctx: ActionContext, params: RunCommand) -> Document:
     """Run a command of the settings by name."""
     return run_named(ctx, params.name, params.params)

@@ -44,7 +44,7 @@ def _branches(situation: Situation, params: Merge) -> Document:
     return {"type": "branch", "branch": params.branch, "source": _source(situation, params)}
 
 
-@action("merge", params=Merge, slow=True, move=_review, resource=_branches)
+@action("merge", params=Merge, slow=True, move=_review, resource=_branches, example={"branch": "main"})
 def merge(ctx: ActionContext, params: Merge) -> Document:
     """Merge a branch into `branch`, with a merge commit; leaves everything as it was when it cannot."""
     folder, source, target = ctx.situation.folder, _source(ctx.situation, params), params.branch
@@ -72,7 +72,7 @@ def merge(ctx: ActionContext, params: Merge) -> Document:
         _git(folder, ["checkout", "-q", *before, "--"], "", check=False)
         raise
     commit = _git(folder, ["rev-parse", "HEAD"], "HEAD cannot be read.")
-    ctx.run |= {"exit_code": 0, "made": commit}
+    ctx.run |= {"exit_code": 0, "made": commit, "into": target}
     return {"merged": source, "into": target, "commit": commit}
 
 
@@ -92,7 +92,14 @@ def _version(situation: Situation, _params: object) -> Document:
     return {"type": "version", "version": version} if version else {"type": "version"}
 
 
-@action("tag_release", params=TriggerParams, slow=True, move=_release("tag_release"), resource=_version)
+@action(
+    "tag_release",
+    params=TriggerParams,
+    slow=True,
+    move=_release("tag_release"),
+    resource=_version,
+    example={"instance": "REL-1"},
+)
 def tag_release(ctx: ActionContext, params: TriggerParams) -> Document:
     """Set the annotated tag of the approved version on the commit checked out."""
     version = str((ctx.situation.instance or {})["subject"])
@@ -100,7 +107,7 @@ def tag_release(ctx: ActionContext, params: TriggerParams) -> Document:
     message = params.comment or f"Release {version}"
     judged = str(ctx.situation.fact("git.head"))
     _git(ctx.situation.folder, ["tag", "-a", tag, "-m", message, judged], f"The tag {tag} cannot be set.")
-    ctx.run |= {"made": tag}
+    ctx.run |= {"made": tag, "tagged": judged}
     return {"tag": tag, "commit": judged}
 
 
@@ -108,7 +115,15 @@ def _publishable(situation: Situation, _params: object) -> Refusal | None:
     return unready(situation, "publish") if "publish" in situation.settings.commands else None
 
 
-@action("publish", params=TriggerParams, slow=True, move=_release("publish"), resource=_version, ready=_publishable)
+@action(
+    "publish",
+    params=TriggerParams,
+    slow=True,
+    move=_release("publish"),
+    resource=_version,
+    ready=_publishable,
+    example={"instance": "REL-1"},
+)
 def publish(ctx: ActionContext, params: TriggerParams) -> Document:
     """Publish the tagged version: runs the settings' `publish` command, where there is one."""
     if params.comment:

@@ -40,14 +40,21 @@ class RecordLesson(Params):
     tags: list[Title] = Field(default=[], max_length=20, description="Free words to find it by.")
 
 
-@action("log_entry", params=LogEntry, everywhere=True)
+@action(
+    "log_entry",
+    params=LogEntry,
+    everywhere=True,
+    example={"text": "Chose a hand-written parser: the grammar is small.", "task": "TSK-1"},
+)
 def log_entry(ctx: ActionContext, params: LogEntry) -> Document:
     """Write a line into the meta-log: a decision, a reason, something observed."""
     ctx.notes.append(params.text)
     return {"logged": True}
 
 
-@action("record_note", params=RecordNote)
+@action(
+    "record_note", params=RecordNote, example={"key": "design/parser", "value": "One token of lookahead is enough."}
+)
 def record_note(ctx: ActionContext, params: RecordNote) -> Document:
     """Keep something under a name; read it back as notes/NAME."""
     if not _KEY.fullmatch(params.key):
@@ -60,7 +67,11 @@ def record_note(ctx: ActionContext, params: RecordNote) -> Document:
     return {"key": f"notes/{params.key}", "version": written["version"]}
 
 
-@action("record_lesson", params=RecordLesson)
+@action(
+    "record_lesson",
+    params=RecordLesson,
+    example={"title": "Run the tests before submit", "text": "A review was sent back for it.", "tags": ["review"]},
+)
 def record_lesson(ctx: ActionContext, params: RecordLesson) -> Document:
     """Keep a lesson learned, so that the next session finds it."""
     id_ = ctx.write.next_id("LSN")

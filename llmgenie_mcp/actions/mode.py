@@ -31,7 +31,13 @@ def _switched(situation: Situation, params: SwitchMode | None) -> Move | None:
     return Move("modes", params.mode, session or PROJECT_MODE)
 
 
-@action("switch_mode", params=SwitchMode, everywhere=True, move=_switched)
+@action(
+    "switch_mode",
+    params=SwitchMode,
+    everywhere=True,
+    move=_switched,
+    example={"mode": "code", "reason": "The plan is agreed."},
+)
 def switch_mode(ctx: ActionContext, params: SwitchMode) -> Document:
     """Switch to another mode; the switch is logged and the new list of actions comes back."""
     if params.reason:
@@ -40,7 +46,13 @@ def switch_mode(ctx: ActionContext, params: SwitchMode) -> Document:
     return {"mode": params.mode, "description": mode.description, "changed": ctx.situation.move is not None}
 
 
-@action("log_mode_switch", params=SwitchMode, everywhere=True, move=_switched)
+@action(
+    "log_mode_switch",
+    params=SwitchMode,
+    everywhere=True,
+    move=_switched,
+    example={"mode": "code", "reason": "The plan is agreed."},
+)
 def log_mode_switch(ctx: ActionContext, params: SwitchMode) -> Document:
     """Log a mode switch and make it; another name of switch_mode."""
     return switch_mode(ctx, params)

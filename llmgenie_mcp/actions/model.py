@@ -64,7 +64,15 @@ def _resource(situation: Situation, params: AskModel) -> Document:
     return {"type": "model", "id": params.name, **({"url": model.url} if model else {})}
 
 
-@action("ask_model", params=AskModel, slow=True, ready=_ready, resource=_resource)
+@action(
+    "ask_model",
+    params=AskModel,
+    slow=True,
+    needs="models",
+    ready=_ready,
+    resource=_resource,
+    example={"name": "small", "prompt": "Name this function: it splits a line into tokens."},
+)
 def ask_model(ctx: ActionContext, params: AskModel) -> Document:
     """Ask a language model of the settings: a question, a summary, data of a given schema."""
     messages = [{"role": "user", "content": params.prompt}]

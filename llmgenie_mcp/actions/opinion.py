@@ -76,7 +76,7 @@ class ReviewDiff(Params):
 
 def _ready(situation: Situation, params: ReviewDiff | None) -> Refusal | None:
     settings = situation.settings
-    if params is None or params.name is not None:
+    if params is None or params.name is not None:  # without a name, one may still be given
         return unready(situation, "models", params.name if params else None, "model", EXAMPLE)
     if settings.opinions.model:
         return unconfigured(situation, "models", settings.opinions.model, "model", EXAMPLE)
@@ -91,7 +91,15 @@ def _resource(situation: Situation, params: ReviewDiff) -> Document:
     return {**about, **({"url": model.url} if model else {})}
 
 
-@action("review_diff", params=ReviewDiff, slow=True, ready=_ready, resource=_resource)
+@action(
+    "review_diff",
+    params=ReviewDiff,
+    slow=True,
+    needs="models",
+    ready=_ready,
+    resource=_resource,
+    example={"instance": "REV-1"},
+)
 def review_diff(ctx: ActionContext, params: ReviewDiff) -> Document:
     """Have a model of the settings look at a branch's change; its opinion is kept as evidence, and approves nothing."""
     situation, name = ctx.situation, _model(ctx.situation, params)

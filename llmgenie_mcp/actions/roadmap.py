@@ -34,14 +34,14 @@ class RoadmapUpdate(Params):
     expected_version: int | None = Field(default=None, ge=0, description="Refuse when the item has another version.")
 
 
-@action("roadmap_add", params=RoadmapAdd)
+@action("roadmap_add", params=RoadmapAdd, example={"title": "Parse every dialect", "target": "1.2.0"})
 def roadmap_add(ctx: ActionContext, params: RoadmapAdd) -> Document:
     """Add a goal to the roadmap; tasks that name it as roadmap_item count towards it."""
     item = RoadmapItem(id=ctx.write.next_id("RMI"), **params.model_dump())
     return {"id": item.id, "item": _short(ctx.write.put("roadmap", item.id, item.model_dump()))}
 
 
-@action("roadmap_update", params=RoadmapUpdate)
+@action("roadmap_update", params=RoadmapUpdate, example={"id": "RMI-1", "status": "active"})
 def roadmap_update(ctx: ActionContext, params: RoadmapUpdate) -> Document:
     """Change a goal of the roadmap."""
     item = ctx.situation.reader.get("roadmap", params.id)
@@ -55,7 +55,7 @@ def roadmap_update(ctx: ActionContext, params: RoadmapUpdate) -> Document:
     return {"id": params.id, "item": _short(written)}
 
 
-@action("list_roadmap", changes=False, everywhere=True)
+@action("list_roadmap", changes=False, everywhere=True, example={})
 def list_roadmap(ctx: ActionContext, _params: BaseModel) -> Document:
     """List the goals of the roadmap with their progress; context data `roadmap` has the rest of a long list."""
     reader = ctx.situation.reader

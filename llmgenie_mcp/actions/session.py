@@ -52,7 +52,13 @@ def _startable(situation: Situation, params: StartSession | None) -> Refusal | N
     return None
 
 
-@action("start_session", params=StartSession, everywhere=True, ready=_startable)
+@action(
+    "start_session",
+    params=StartSession,
+    everywhere=True,
+    ready=_startable,
+    example={"task": "TSK-1", "role": "developer", "mode": "code"},
+)
 def start_session(ctx: ActionContext, params: StartSession) -> Document:
     """Start a session; hand its id over as `session` from then on."""
     situation = ctx.situation
@@ -73,19 +79,24 @@ def start_session(ctx: ActionContext, params: StartSession) -> Document:
     return {"session": _shown(situation.session)}
 
 
-@action("pause_session", params=OneSession, everywhere=True)
+@action("pause_session", params=OneSession, everywhere=True, example={"session": "SES-1"})
 def pause_session(ctx: ActionContext, params: OneSession) -> Document:
     """Pause a session; nothing is done in it until it is resumed."""
     return _turn(ctx, params.session, {"active": "paused"})
 
 
-@action("resume_session", params=OneSession, everywhere=True)
+@action("resume_session", params=OneSession, everywhere=True, example={"session": "SES-1"})
 def resume_session(ctx: ActionContext, params: OneSession) -> Document:
     """Go on with a paused session; answers with its task and instance."""
     return _turn(ctx, params.session, {"paused": "active"})
 
 
-@action("finish_session", params=FinishSession, everywhere=True)
+@action(
+    "finish_session",
+    params=FinishSession,
+    everywhere=True,
+    example={"summary": "The parser is written and tested; nothing is left."},
+)
 def finish_session(ctx: ActionContext, params: FinishSession) -> Document:
     """End a session with a summary of what was done and what is left."""
     ended = {"summary": params.summary, "finished_at": now()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from itertools import islice
 from typing import Any
 
 from pydantic import Field
@@ -11,8 +12,9 @@ from llmgenie_mcp.contextdata import fitting, matcher, task_order
 from llmgenie_mcp.engine.situation import ActionContext, Reader, Situation
 from llmgenie_mcp.errors import BadParams, UnknownName
 from llmgenie_mcp.plugins import Move, Params, action, actions
-from llmgenie_mcp.records import Document, Id, Priority, Refusal, Task, Text, Title, now
+from llmgenie_mcp.records import PRIORITIES, Document, Id, Priority, Refusal, Task, Text, Title, now
 from llmgenie_mcp.signals.task import is_open
+from llmgenie_mcp.storage import Holds
 
 FEW = 30
 """So many tasks are listed unless more are asked for."""
@@ -64,7 +66,7 @@ class MoveTask(Params):
 
     id: Id = Field(description="The task, such as TSK-12.")
     trigger: Title = Field(description="block, unblock, release, cancel or reopen, as the workflow `task` says.")
-    comment: Text = Field(default="", description="Why.")
+    comment: Text = Field(default="", description="Why; it is kept in the log.")
 
 
 class ListTasks(Params):
@@ -75,7 +77,11 @@ class ListTasks(Params):
     limit: int = Field(default=FEW, ge=1, le=500, description="At most so many.")
 
 
-@action("create_task", params=CreateTask)
+@action(
+    "create_task",
+    params=CreateTask,
+    example={"title": "Write the parser", "priority": "high", "dependencies": ["TSK-1"]},
+)
 def create_task(ctx: ActionContext, params: CreateTask) -> Document:
     """Create a task; returns its id."""
     task = Task(id=ctx.write.next_id("TSK"), status=ctx.situation.workflows["task"].initial, **params.model_dump())
@@ -84,7 +90,7 @@ def create_task(ctx: ActionContext, params: CreateTask) -> Document:
     return {"id": task.id, "task": _short(document)}
 
 
-@action("update_task", params=UpdateTask)
+@action("update_task", params=UpdateTask, example={"id": "TSK-1", "priority": "critical"})
 def update_task(ctx: ActionContext, params: UpdateTask) -> Document:
     """Change fields of a task; its status moves with claim_task, complete_task and move_task."""
     task = _task(ctx.situation.reader, params.id)
@@ -103,18 +109,18 @@ def _claimed(situation: Situation, params: ClaimTask | None) -> Move | Refusal:
     if params is not None and params.id is not None:
         _task(situation.reader, params.id)
         return Move("task", "claim", params.id)
-    ready = _ready(situation)
+    ready = _most_urgent(situation)
     if ready:
-        return Move("task", "claim", ready[0]["id"])
+        return Move("task", "claim", ready["id"])
     initial = situation.workflows["task"].initial
-    if waiting := [task["id"] for task in situation.reader.all("tasks", {"status": initial})]:
-        why = f"{', '.join(waiting[:10])} wait for what they depend on; complete or cancel that first."
+    if waiting := [task["id"] for task in islice(situation.reader.each("tasks", {"status": initial}), 10)]:
+        why = f"{', '.join(waiting)} wait for what they depend on; complete or cancel that first."
         return Refusal("nothing_ready", f"task.{initial}.claim", why)
     fix = {"action": "create_task", "params": {"title": "…"}}
     return Refusal("nothing_ready", f"task.{initial}.claim", f"There is no task in {initial}.", fix=fix)
 
 
-@action("claim_task", params=ClaimTask, move=_claimed)
+@action("claim_task", params=ClaimTask, move=_claimed, example={"id": "TSK-1"})
 def claim_task(ctx: ActionContext, _params: ClaimTask) -> Document:
     """Take a task, or the most urgent one that is ready; no two agents get the same."""
     situation = ctx.situation
@@ -144,12 +150,17 @@ def _completed(situation: Situation, params: CompleteTask | None) -> Move | Refu
     return Move("task", "complete", id_)
 
 
-@action("complete_task", params=CompleteTask, move=_completed)
+@action(
+    "complete_task",
+    params=CompleteTask,
+    move=_completed,
+    example={"id": "TSK-1", "summary": "Wrote the parser; the tests pass."},
+)
 def complete_task(ctx: ActionContext, params: CompleteTask) -> Document:
     """Mark a task as done, with a summary; refused while what it depends on is open."""
     task = _task(ctx.situation.reader, _moved(ctx.situation))
     document = ctx.write.put("tasks", task["id"], {**task, "summary": params.summary, "completed_at": now()})
-    freed = [t["id"] for t in _ready(ctx.situation) if task["id"] in t["dependencies"]]
+    freed = [t["id"] for t in _ready(ctx.situation, {"dependencies": Holds(task["id"])})]
     return {"id": task["id"], "task": _short(document), "now_ready": freed}
 
 
@@ -165,7 +176,12 @@ def _other(situation: Situation, params: MoveTask | None) -> Move | Refusal | No
     return Move("task", params.trigger, params.id)
 
 
-@action("move_task", params=MoveTask, move=_other)
+@action(
+    "move_task",
+    params=MoveTask,
+    move=_other,
+    example={"id": "TSK-1", "trigger": "block", "comment": "Waits for the new schema."},
+)
 def move_task(ctx: ActionContext, params: MoveTask) -> Document:
     """Move a task by any other trigger of its workflow: block, unblock, release, cancel, reopen."""
     if params.comment:
@@ -176,7 +192,7 @@ def move_task(ctx: ActionContext, params: MoveTask) -> Document:
     return {"id": params.id, "task": _short(task)}
 
 
-@action("list_tasks", params=ListTasks, changes=False, everywhere=True)
+@action("list_tasks", params=ListTasks, changes=False, everywhere=True, example={"ready": True})
 def list_tasks(ctx: ActionContext, params: ListTasks) -> Document:
     """List tasks, the most urgent first."""
     matches = matcher(params.query)
@@ -186,11 +202,25 @@ def list_tasks(ctx: ActionContext, params: ListTasks) -> Document:
     return {"tasks": shown if params.limit > FEW else fitting(shown), "total": len(found)}
 
 
-def _ready(situation: Situation) -> list[Document]:
-    """Tasks in the initial state whose dependencies are all done, the most urgent first."""
+def _ready(situation: Situation, where: Mapping[str, object] | None = None) -> list[Document]:
+    """Tasks in the initial state whose dependencies are all done, the most urgent first; only those that fit `where`."""
     reader, initial = situation.reader, situation.workflows["task"].initial
-    candidates = sorted(reader.all("tasks", {"status": initial}), key=task_order)
-    return [task for task in candidates if not any(is_open(reader, other) for other in task["dependencies"])]
+    candidates = sorted(reader.all("tasks", {"status": initial, **(where or {})}), key=task_order)
+    return [task for task in candidates if _is_ready(reader, task)]
+
+
+def _is_ready(reader: Reader, task: Document) -> bool:
+    return not any(is_open(reader, other) for other in task["dependencies"])
+
+
+def _most_urgent(situation: Situation) -> Document | None:
+    """The first of the tasks that are ready: by priority, then by when they were made. It looks at no more than it must."""
+    reader, initial = situation.reader, situation.workflows["task"].initial
+    for priority in PRIORITIES:
+        for task in reader.each("tasks", {"status": initial, "priority": priority}):
+            if _is_ready(reader, task):
+                return task
+    return None
 
 
 def _task(reader: Reader, id_: str) -> Document:

@@ -140,15 +140,22 @@ class BaseAgent:
         return here if here is not None and is_absolute(here) else None
 
 
-def fault(event: HookEvent | None, message: str) -> Reply:
-    """The answer when no verdict can be had: what can be stopped is, with `message`; None is an event that is not known.
+def fault(event: HookEvent | None, message: str, *, host: str = "", name: str = "") -> Reply:
+    """The answer when no verdict can be had: what can be stopped is, with `message`.
 
     Permission dialogues of Claude Code and Codex do not honour exit code 2 and get their own form.
+
+    Args:
+        event: None is one that is not known.
+        message: why.
+        host, name: of an event that is not known: who sent it, and what it calls itself, as far as that could be read.
     """
     told = shorten(message) or "llmgenie could not decide on this."
-    if event is not None and not event.can_deny:
-        return Reply(stderr=f"{told}\n")
-    if event is not None and event.name == "PermissionRequest" and event.host in _SILENT_ON_EXIT_2:
+    if event is not None:
+        host, name = event.host, event.name
+        if not event.can_deny:
+            return Reply(stderr=f"{told}\n")
+    if name == "PermissionRequest" and host in _SILENT_ON_EXIT_2:
         return Reply(dumped(permission_denied(told)), f"{told}\n")
     return Reply(stderr=f"{told}\n", code=2)
 

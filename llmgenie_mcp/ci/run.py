@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
+
+from llmgenie_mcp import api
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,27 +36,15 @@ class Run:
     since: float | None = None
 
 
-class Unanswered(Exception):
+@dataclass(eq=False)
+class Unanswered(api.Unanswered):
     """A vendor did not do what it was asked.
 
     Attributes:
-        message, hint: why, and what to do next; for people.
-        status: HTTP's; None: there was no answer.
         later: it may be otherwise later without anybody doing anything.
-        retry_after: seconds until then, as the vendor said; None: it did not.
         perhaps: it may have been done all the same.
     """
 
-    def __init__(
-        self,
-        message: str,
-        hint: str,
-        *,
-        status: int | None = None,
-        later: bool = False,
-        retry_after: float | None = None,
-        perhaps: bool = False,
-    ) -> None:
-        super().__init__(message)
-        self.message, self.hint, self.status = message, hint, status
-        self.later, self.retry_after, self.perhaps = later, retry_after, perhaps
+    _: KW_ONLY
+    later: bool = False
+    perhaps: bool = False

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,8 +12,6 @@ from llmgenie_mcp.api import Reply
 from llmgenie_mcp.ci.run import Unanswered
 from llmgenie_mcp.config import Ci
 
-BUSY = frozenset({408, 425, 429})
-"""HTTP statuses below 500 that say: not now."""
 MAX_BYTES = 4_000_000
 """Of an answer."""
 
@@ -95,13 +92,11 @@ class Vendor:
     def _refusal(self, ci: Ci, reply: Reply, doing: str) -> Unanswered:
         status, said = reply.status, reply.said()
         message = f"{self.name} answered {status} to the request to {doing}{f': {said}' if said else ''}."
-        token = f"the token in {f'the environment variable {ci.token.env}' if ci.token.env else ci.token.file}"
-        limited = status == 403 and (reply.retry_after is not None or _spent(reply))
-        if status >= 500 or status in BUSY or limited:
+        token = f"the token in {ci.token.place}"
+        limited = status == 403 and (reply.retry_after is not None or reply.spent)
+        if status >= 500 or status in api.BUSY or limited:
             hint = "It is busy or broken: try again later."
-            return Unanswered(
-                message, hint, status=status, later=True, retry_after=_pause(reply), perhaps=status >= 500
-            )
+            return Unanswered(message, hint, status=status, later=True, retry_after=reply.pause, perhaps=status >= 500)
         if status == 401:
             hint = f"A person must renew {token}; it needs: {self.needs}."
         elif status == 403:
@@ -113,18 +108,3 @@ class Vendor:
         else:
             hint = f"Look at ref and inputs; the branch or tag must have been pushed to {self.name}."
         return Unanswered(message, hint, status=status)
-
-
-def _spent(reply: Reply) -> bool:
-    """Whether a rate limit is used up: GitHub says so with 403 and these headers."""
-    return reply.headers.get("x-ratelimit-remaining") == "0"
-
-
-def _pause(reply: Reply) -> float | None:
-    """Seconds that the vendor asks to wait: by Retry-After, else until its rate limit begins anew."""
-    if reply.retry_after is not None:
-        return reply.retry_after
-    reset = reply.headers.get("x-ratelimit-reset", "")
-    if not (_spent(reply) and reset.isascii() and reset.isdigit()):
-        return None
-    return max(0.0, float(reset[:12]) - (reply.date or time.time()))

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from llmgenie_mcp.edits import ledger
 from llmgenie_mcp.engine import tally
@@ -14,9 +12,10 @@ from llmgenie_mcp.engine.judge import Judgement
 from llmgenie_mcp.errors import StorageError
 from llmgenie_mcp.plugins import Action
 from llmgenie_mcp.records import Document
-from llmgenie_mcp.workflow import Workflow
 
 _WORDS = re.compile(r"[a-z0-9]+")
+HYPOTHETICAL = "(new)"
+"""The id of an instance that a question supposes; no call can name it."""
 EFFECTS = ("allow", "ask", "deny", "fault")
 
 
@@ -36,7 +35,8 @@ def blocked_line(action: Action, judgement: Judgement, reasons: int = 2) -> Docu
     for refusal in judgement.refusals[:reasons]:
         short: Document = {"code": refusal.code, "rule": refusal.rule, "message": refusal.message}
         if refusal.fix:
-            short["fix"] = dict(refusal.fix)
+            params = {name: value for name, value in refusal.fix["params"].items() if value != HYPOTHETICAL}
+            short["fix"] = {**refusal.fix, "params": params}
         shown.append(short)
     more = len(judgement.refusals) - len(shown)
     return {"name": action.name, "reasons": shown, **({"more_reasons": more} if more else {})}
@@ -51,20 +51,6 @@ def rank(action: Action, query: str) -> int:
             score += 2 * (stem in parts or f"{stem}s" in parts) + 3 * (stem in name)
             score += stem in action.description.lower()
     return score
-
-
-def instance_line(instance: Mapping[str, Any], workflow: Workflow | None) -> Document:
-    """An instance with what may come next."""
-    line: Document = {k: instance.get(k) for k in ("id", "workflow", "state", "subject", "session") if instance.get(k)}
-    if workflow and instance["state"] in workflow.states:
-        state = workflow.states[instance["state"]]
-        if state.description:
-            line["description"] = state.description
-        line["next"] = {
-            trigger: transition.target + (" (needs a person)" if transition.approval else "")
-            for trigger, transition in workflow.transitions(instance["state"]).items()
-        }
-    return line
 
 
 def enforcement(definitions: Definitions, warnings: list[str], store: Path) -> Document:

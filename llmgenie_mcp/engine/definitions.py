@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,10 +19,11 @@ from llmgenie_mcp.engine.part import spelled_out
 from llmgenie_mcp.engine.plugged import Plugged, plugged
 from llmgenie_mcp.engine.situation import Reader, Situation, World, situation_in, vocabulary
 from llmgenie_mcp.errors import UnknownName
+from llmgenie_mcp.loader import Loaded
 from llmgenie_mcp.loader.catalog import Catalog, load_catalog
 from llmgenie_mcp.loader.settings import read_settings
 from llmgenie_mcp.operations import OPERATIONS
-from llmgenie_mcp.outbox import NOTIFICATION, TRIGGER, WEBHOOK, Route, Routes
+from llmgenie_mcp.outbox import NOTIFICATION, TRACKER, TRIGGER, WEBHOOK, Route, Routes
 from llmgenie_mcp.plugins import Action
 from llmgenie_mcp.policy import PolicySet
 from llmgenie_mcp.project import Project
@@ -64,6 +66,16 @@ class Definitions:
             raise UnknownName("action", name, self.actions)
         return self.actions[name]
 
+    @property
+    def held(self) -> tuple[str, ...]:
+        """A sentence on every group of actions of which some wait for a person."""
+        waiting = Counter((offer.group or offer.name, offer.waits) for offer in self.actions.values() if offer.waits)
+        return tuple(
+            f"{group}: {number} of its tools {'waits' if number == 1 else 'wait'} for a person who accepts "
+            f"{'it' if number == 1 else 'them'}, in a terminal: {command}"
+            for (group, command), number in waiting.items()
+        )
+
     def situation(self, project: Project, reader: Reader, session: str | None, actor: Actor, world: World) -> Situation:
         """What is known when `actor` asks something in `session`.
 
@@ -98,7 +110,7 @@ class Definitions:
         document = situation.reader.get("instances", instance) if instance else None
         place = (situation.mode, document["workflow"], document["state"]) if document else (situation.mode, None, None)
         if place not in self.opened:
-            self.opened[place] = judge.open_names(self.catalog, self.actions, situation.mode, document)
+            self.opened[place] = judge.open_names(self.catalog, self.actions, self.settings, situation.mode, document)
         return self.opened[place]
 
     def _judge_by_name(self, situation: Situation, name: str, params: Mapping[str, Any]) -> Judgement:
@@ -124,15 +136,7 @@ def load(project: Project, *, own: bool = True) -> Definitions:
     trusted = own and trust.is_trusted(project.store)
     has = plugged(settings, trusted)
     registered, notes = offered(store, settings, trusted, has)
-    catalog = load_catalog(
-        store,
-        actions=registered,
-        operations=OPERATIONS,
-        vocabulary=vocabulary(has.off),
-        trusted=trusted,
-        settings=read,
-        plugged=has.definitions(),
-    )
+    catalog = catalog_of(store, read, trusted, has, registered)
     if catalog.faults:
         has = has.with_faults(catalog.faults)
         registered, _ = offered(store, settings, trusted, has)
@@ -149,6 +153,40 @@ def load(project: Project, *, own: bool = True) -> Definitions:
         mark,
         tuple(_routes(settings, catalog)) if trusted else (),
         plugged=has,
+    )
+
+
+def catalog_of(
+    store: Path | None,
+    settings: Loaded[Settings] | None,
+    trusted: bool,
+    has: Plugged,
+    actions: Mapping[str, Action],
+    *,
+    thorough: bool = False,
+) -> Catalog:
+    """The catalog of all definitions, told of everything that they may name.
+
+    Args:
+        store: the project's `.llmgenie`, or None for none of its own.
+        settings: as they were read; None where there are none.
+        trusted: whether a person accepted them.
+        has: what of the plug-ins is in force.
+        actions: the registered ones, see `offered`.
+        thorough: see `load_catalog`.
+
+    Raises:
+        DefinitionError: as `load_catalog` does.
+    """
+    return load_catalog(
+        store,
+        actions=actions,
+        operations=OPERATIONS,
+        vocabulary=vocabulary(has.off),
+        trusted=trusted,
+        settings=settings,
+        plugged=has.definitions(),
+        thorough=thorough,
     )
 
 
@@ -194,3 +232,5 @@ def _routes(settings: Settings, catalog: Catalog) -> Iterator[Route]:
     for name, told in settings.notifications.items():
         if told.events:
             yield Route(NOTIFICATION, name, told.events, told.when)
+    for name, tracker in settings.trackers.items():
+        yield Route(TRACKER, name, (), create=tracker.create)

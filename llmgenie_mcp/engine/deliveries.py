@@ -41,7 +41,14 @@ def advance(storage: Storage, cause: Cause) -> None:
 
 
 def failed(
-    storage: Storage, id_: str, error: str, bounds: Deliveries, *, retry_after: float | None = None, final: bool = False
+    storage: Storage,
+    id_: str,
+    error: str,
+    bounds: Deliveries,
+    *,
+    retry_after: float | None = None,
+    final: bool = False,
+    most: int | None = None,
 ) -> None:
     """An attempt failed: when it is tried again, or that it is given up.
 
@@ -52,14 +59,20 @@ def failed(
         bounds: of the settings.
         retry_after: seconds, as the destination said.
         final: it is of no use to try again.
+        most: it is given up after so many in a row that failed for a reason which another time will not mend, though the
+            settings allow more; None: this was no such failure.
     """
     with storage.begin() as tx:
         item = tx.get(TABLE, id_)
         if item is None:
             return
         attempts = item["attempts"] + 1
+        before = item.pop("refused", 0)
+        refused = before + 1 if most else 0
         item |= {"attempts": attempts, "error": redact.redact(error)[:500], "updated_at": now(), "next_at": None}
-        if final or attempts >= bounds.attempts:
+        if refused:
+            item["refused"] = refused
+        if final or attempts >= bounds.attempts or (most is not None and refused >= most):
             item["status"] = "dead"
             tx.put(TABLE, id_, item)
             tx.commit(_line("delivery.given_up", item))
@@ -80,11 +93,36 @@ def replay(storage: Storage, ids: Sequence[str] | None, actor: Actor) -> list[st
         )
         dead = [item for item in chosen if item["status"] == "dead"]
         for item in dead:
-            fresh = {"status": "pending", "attempts": 0, "next_at": None, "error": None, "updated_at": now()}
-            tx.put(TABLE, item["id"], {**item, **fresh})
+            fresh = {"status": "pending", "attempts": 0, "refused": 0, "next_at": None, "error": None}
+            tx.put(TABLE, item["id"], {**item, **fresh, "updated_at": now()})
         if dead:
             _commit_all(tx, "outbox.replayed", dead, actor)
     return [item["id"] for item in dead]
+
+
+def retry(storage: Storage, ids: Sequence[str], actor: Actor) -> list[str]:
+    """Have items tried now: those that wait for their next attempt, and anew those given up. Raises UnknownName."""
+    with storage.begin() as tx:
+        chosen = [_present(tx, id_) for id_ in dict.fromkeys(ids)]
+        for item in chosen:
+            fresh = {"status": "pending", "next_at": None, "updated_at": now()}
+            anew = {"attempts": 0, "refused": 0, "error": None} if item["status"] == "dead" else {}
+            tx.put(TABLE, item["id"], {**item, **fresh, **anew})
+        if chosen:
+            _commit_all(tx, "outbox.retried", chosen, actor)
+    return [item["id"] for item in chosen]
+
+
+def skip(storage: Storage, ids: Sequence[str], actor: Actor) -> list[str]:
+    """Give items up now, so that those behind them go on; they are kept, and may be replayed. Raises UnknownName."""
+    with storage.begin() as tx:
+        chosen = [item for id_ in dict.fromkeys(ids) if (item := _present(tx, id_))["status"] == "pending"]
+        for item in chosen:
+            error = f"A person skipped it. {item['error'] or ''}".rstrip()
+            tx.put(TABLE, item["id"], {**item, "status": "dead", "next_at": None, "error": error, "updated_at": now()})
+        if chosen:
+            _commit_all(tx, "outbox.skipped", chosen, actor)
+    return [item["id"] for item in chosen]
 
 
 def drop(storage: Storage, ids: Sequence[str], actor: Actor) -> list[str]:

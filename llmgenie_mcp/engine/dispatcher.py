@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from llmgenie_mcp import plugins
-from llmgenie_mcp.engine import deliveries
+from llmgenie_mcp.engine import deliveries, trusting
 from llmgenie_mcp.engine.lanes import Lane, Lanes
 from llmgenie_mcp.engine.triggering import run_step
 from llmgenie_mcp.errors import DefinitionError, LlmgenieError, StorageError
@@ -156,8 +156,14 @@ class Dispatcher:
             ending.callback(self._start_sources())
             with ThreadPoolExecutor(WORKERS, "llmgenie-delivery") as pool:
                 while not self._stopped.is_set() and self._is_mine():
+                    self._notice()
                     self._wake.wait(self._hand_out(pool))
                     self._wake.clear()
+
+    def _notice(self) -> None:
+        """Write down that trust was lost or given; hooks write lines too, and do not look."""
+        with contextlib.suppress(DefinitionError):
+            trusting.notice(self._engine.storage, self._engine.project, self._engine.definitions)
 
     def _start_sources(self) -> Callable[[], None]:
         """Start what raises events by itself; returns what ends it."""
@@ -204,8 +210,12 @@ class Dispatcher:
 
     def _note(self, line: Document) -> None:
         """A line of the log was written: by this process or another."""
-        for table, _, item in line.get("changes", ()):
-            if table == TABLE and item is not None and item["status"] == "pending":
+        for table, id_, item in line.get("changes", ()):
+            if table != TABLE:
+                continue
+            if item is None or item["status"] != "pending" or item["next_at"] is None:
+                self._lanes.hurry(id_)
+            if item is not None and item["status"] == "pending":
                 self._take(item)
         self._seen = max(self._seen, line["seq"])
         self._wake.set()
@@ -278,7 +288,7 @@ class Dispatcher:
         except DefinitionError:
             return NOT_NOW
         except NotDelivered as error:
-            return self._failed(item, error.message, error.retry_after, final=error.final)
+            return self._failed(item, error.message, error.retry_after, final=error.final, most=error.most)
         except LlmgenieError as error:
             if id_ in self._arrived:
                 raise
@@ -326,6 +336,7 @@ class Dispatcher:
                 settings,
                 self._engine.project.name,
                 self._cancel,
+                self._engine,
             )
         )
 
@@ -338,7 +349,9 @@ class Dispatcher:
         cause = Cause((*item["chain"], item["destination"]), (item["event"] or {}).get("id", ""), item["id"])
         engine.trigger_event(name, data, actor=Actor("system", item["destination"]), cause=cause)
 
-    def _failed(self, item: Document, why: str, retry_after: float | None, *, final: bool = False) -> float | None:
+    def _failed(
+        self, item: Document, why: str, retry_after: float | None, *, final: bool = False, most: int | None = None
+    ) -> float | None:
         if self._stopped.is_set() and not final:
             return NOT_NOW  # broken off by us: the attempt does not count
         engine = self._engine
@@ -346,7 +359,7 @@ class Dispatcher:
             bounds = engine.definitions.settings.deliveries
         except DefinitionError:
             return NOT_NOW  # they were broken just now; the attempt does not count
-        deliveries.failed(engine.storage, item["id"], why, bounds, retry_after=retry_after, final=final)
+        deliveries.failed(engine.storage, item["id"], why, bounds, retry_after=retry_after, final=final, most=most)
         left = engine.storage.get(TABLE, item["id"])
         return _seconds_until(left["next_at"]) if left and left["status"] == "pending" else None
 

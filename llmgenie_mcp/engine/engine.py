@@ -25,6 +25,7 @@ from llmgenie_mcp.engine.part import Part, kept_alone
 from llmgenie_mcp.engine.questions import AGENT, Questions
 from llmgenie_mcp.engine.situation import ActionContext, Situation, StoreReader, TransactionReader, World, own_triggers
 from llmgenie_mcp.engine.telemetry import observed
+from llmgenie_mcp.engine.trusting import notice
 from llmgenie_mcp.engine.watcher import Callback, Watcher
 from llmgenie_mcp.errors import UnknownName
 from llmgenie_mcp.operations import OPERATIONS
@@ -146,6 +147,7 @@ class Engine(Questions):
         ctx = ActionContext(self._look_outside(definitions, offer, args, session, actor, world), report=progress)
         ctx.cancel, ctx.routes, ctx.cause = cancel or ctx.cancel, definitions.routes, cause
         ctx.act = partial(self.run_action, session=session, actor=actor)
+        ctx.prepared = offer.prepare(ctx, args) if offer.prepare else None
         if not offer.changes:
             return self._read(definitions, offer, args, ctx, part)
         act = Act(
@@ -160,11 +162,13 @@ class Engine(Questions):
             self._watcher.wake,
             part.keep if part else None,
         )
+        notice(self.storage, self.project, definitions)
         if idempotency_key is not None or offer.begin is not None:
             runs.settle_orphans(self.storage)  # else a run whose process died elsewhere would be running for ever
         with self.storage.begin() as tx:
             if (known := replay.recall(tx, idempotency_key, action, asked, session)) is not None:
                 if (run_id := runs.broken_off(tx, offer, known)) is None:
+                    self.storage.secure()
                     return known
                 ctx.run_id = run_id
             ctx.tx = tx
@@ -228,10 +232,12 @@ class Engine(Questions):
         definitions, world = self.definitions, World()
         events.check_told(definitions, name, actor)
         self.storage.refresh()
+        notice(self.storage, self.project, definitions)
         before = definitions.situation(self.project, StoreReader(self.storage), session, actor, world)
         list(events.judged(definitions, before, name, data))  # reads what is outside the store before the lock is taken
         with self.storage.begin() as tx:
             if receipts.seen(tx, receipt):
+                self.storage.secure()
                 return {"duplicate": True}
             receipts.remember(tx, receipt)
             situation = definitions.situation(self.project, TransactionReader(tx), session, actor, world)
@@ -261,7 +267,7 @@ class Engine(Questions):
             UnknownName: no such policy, action or operation. BadParams.
         """
         definitions = self.definitions
-        situation = self._now(session, actor)
+        situation = self._now(session, actor, definitions=definitions)
         if validation.check_name(action, "action") not in definitions.actions and action not in OPERATIONS:
             raise UnknownName("action or operation", action, [*definitions.actions, *OPERATIONS])
         if action == "shell" and params and isinstance(command := params.get("command"), str):
@@ -318,19 +324,44 @@ class Engine(Questions):
         self._watcher.wake()
         return done
 
+    def retry_deliveries(self, ids: Sequence[str], *, actor: Actor = AGENT) -> list[str]:
+        """Have deliveries tried now, whether they wait for their next attempt or were given up. Returns their ids.
+
+        Raises:
+            UnknownName: no such item of the outbox.
+        """
+        done = deliveries.retry(self.storage, ids, actor)
+        self._watcher.wake()
+        return done
+
+    def skip_deliveries(self, ids: Sequence[str], *, actor: Actor = AGENT) -> list[str]:
+        """Give up deliveries that wait, so that what stands behind them goes on. Returns the ids of those that waited.
+
+        Raises:
+            UnknownName: no such item of the outbox.
+        """
+        done = deliveries.skip(self.storage, ids, actor)
+        self._watcher.wake()
+        return done
+
     def drop_deliveries(self, ids: Sequence[str], *, actor: Actor = AGENT) -> list[str]:
         """Take items off the outbox without delivering them; the log keeps what they were. Returns their ids.
 
         Raises:
             UnknownName: no such item of the outbox.
         """
-        return deliveries.drop(self.storage, ids, actor)
+        done = deliveries.drop(self.storage, ids, actor)
+        self._watcher.wake()
+        return done
 
     def guard(self) -> Guard:
         """What decides about operations past llmgenie's own actions, by the definitions as they are now."""
         return guard_of(self.project, self.storage, lambda: self.definitions, self._watcher.wake)
 
     # -- how -----------------------------------------------------------------------------------------------------------
+
+    def _run(self, action: str, params: Document) -> Outcome:
+        return self.run_action(action, params)
 
     def _look_outside(
         self, definitions: Definitions, offer: Action, args: BaseModel, session: str | None, actor: Actor, world: World

@@ -16,7 +16,7 @@ from llmgenie_mcp.outcome import CI_FINISHED, Actor
 from llmgenie_mcp.plugins import Move
 from llmgenie_mcp.records import Document, Refusal
 
-RESERVED = ("action", "approval", "conversation", "delivery", "event", "operation", "outbox", "trigger")
+RESERVED = ("action", "approval", "conversation", "definitions", "delivery", "event", "operation", "outbox", "trigger")
 """First words of events that are lines of the log: nobody tells of them, they happen."""
 SOURCES = {"schedule": "schedule", "files": "files"}
 """First words of events that a source of our own raises, and the actor by which it does."""
@@ -94,11 +94,15 @@ def _waiting(definitions: Definitions, situation: Situation, name: str, data: Do
         for key, flow in definitions.workflows.items()
         if key not in ENGINE_WORKFLOWS and name in flow.triggers
     }
+    places = [(key, state) for key, flow in flows.items() for state in flow.states if name in flow.transitions(state)]
+    standing = (
+        instance
+        for workflow, state in places
+        for instance in situation.reader.all("instances", {"workflow": workflow, "state": state})
+    )
     found = []
-    for instance in situation.reader.all("instances"):
-        flow = flows.get(instance["workflow"])
-        if flow is None or instance["state"] not in flow.states or name not in flow.transitions(instance["state"]):
-            continue
+    for instance in sorted(standing, key=lambda instance: str(instance["created_at"])):
+        flow = flows[instance["workflow"]]
         if data.get("instance") not in (None, instance["id"]):
             continue
         if flow.subject == "branch" and data.get("branch") not in (None, instance["subject"]):

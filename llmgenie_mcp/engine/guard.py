@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 from llmgenie_mcp import redact
 from llmgenie_mcp.engine.lines import commit, entry
+from llmgenie_mcp.engine.made import MAKERS, was_made
 from llmgenie_mcp.engine.resources import resource_of
 from llmgenie_mcp.engine.situation import ActionContext, Situation, StoreReader, World, request_of, situation_in
 from llmgenie_mcp.engine.spreading import spread
 from llmgenie_mcp.errors import StorageError
-from llmgenie_mcp.operations import READING, Operation
+from llmgenie_mcp.operations import ABOUT, READING, Operation
 from llmgenie_mcp.outbox import Routes
 from llmgenie_mcp.outcome import Actor, Document
 from llmgenie_mcp.policy import Decision, Reason
@@ -42,7 +43,6 @@ TRACED = frozenset(
 DETACHED = "HEAD"
 """Stands for the branch where HEAD is detached: git lets no branch have that name, and what is done there moves none."""
 HIDDEN = "It holds a secret, so more is not said."
-GIT_SECONDS = 2.0
 _RANK: dict[str, int] = {"deny": 0, "ask": 1, "allow": 2}
 
 
@@ -217,13 +217,15 @@ class Guard:
             resource["branch"] = DETACHED
         if name == "git.commit":
             resource["first"] = _is_first(situation.folder)
-        if name in ("git.push", "git.push_tag"):
-            resource["reviewed"] = self._was_made(situation, resource, "merge" if name == "git.push" else "tag_release")
+        if name in MAKERS:
+            resource["reviewed"] = was_made(self.storage, situation.folder, name, resource)
         situation.resource = resource
         decision = self.policies.decide(request_of(self.policies, situation), only=only)
         if situation.fact("action.secrets"):
             resource = resource_of(situation, name, redact.redact(situation.params), base=folder)
             decision = self._without_secrets(replace(situation, resource=resource), decision, only)
+        if decision.effect != "allow":
+            decision = replace(decision, reasons=tuple(_with_a_way(r, name, resource) for r in decision.reasons))
         if self.closed and name not in HARMLESS and decision.effect != "deny":
             decision = replace(decision, effect="deny", reasons=(_closed(self.broken), *decision.reasons))
         return Finding(operation, resource, decision)
@@ -246,17 +248,13 @@ class Guard:
         reasons, audit = (tuple(map(told, found)) for found in (decision.reasons, decision.audit))
         return replace(decision, reasons=reasons, audit=audit)
 
-    def _was_made(self, situation: Situation, resource: Document, action: str) -> bool:
-        """Whether what is pushed is the very commit, or tag, that llmgenie made of what a person approved."""
-        if resource.get("force") is not False or resource.get("delete") is not False:
-            return False
-        runs = self.storage.query("runs", {"action": action, "status": "passed"}).items
-        made = {run["made"] for run in runs if run.get("made")}
-        if not made:
-            return False
-        if action == "tag_release":
-            return resource.get("tag") in made
-        return (resource.get("commit") or _commit(situation.folder, resource.get("source"))) in made
+
+def _with_a_way(reason: Reason, operation: str, resource: Document) -> Reason:
+    """A reason to ask a person that names no way out, with asking as the way, where a person's yes would open it."""
+    about = {name: resource[name] for name in ABOUT.get(operation, ()) if resource.get(name) not in (None, "", False)}
+    if reason.effect != "ask" or reason.fix is not None or not about or "approval.granted" not in reason.values:
+        return reason
+    return replace(reason, fix={"action": "request_approval", "params": {"action": operation, "params": about}})
 
 
 def _is_first(folder: Path) -> bool:
@@ -264,21 +262,6 @@ def _is_first(folder: Path) -> bool:
     place = repository_folders(folder)
     refs = refs_in(place[1]) if place else None
     return refs is not None and not any(ref.startswith(HEADS) for ref in refs)
-
-
-def _commit(folder: Path, source: object) -> str | None:
-    """The full hash of what git would push as `source`; None when that is nothing."""
-    from subprocess import TimeoutExpired
-
-    from llmgenie_mcp.process import run_git
-
-    if not isinstance(source, str) or source.startswith("-"):
-        return None
-    try:
-        done = run_git(folder, ["rev-parse", "--verify", "-q", f"{source}^{{commit}}"], timeout=GIT_SECONDS)
-    except (OSError, TimeoutExpired):
-        return None
-    return done.stdout.decode().strip() if done.returncode == 0 else None
 
 
 def _closed(broken: str) -> Reason:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from llmgenie_mcp import machine, plugins
+from llmgenie_mcp.config import Settings
 from llmgenie_mcp.engine import beyond
 from llmgenie_mcp.engine.situation import ENGINE_WORKFLOWS, Situation, own_triggers, request_of
 from llmgenie_mcp.expressions import UNKNOWN
@@ -18,7 +19,7 @@ from llmgenie_mcp.machine import Step
 from llmgenie_mcp.plugins import Action, Move
 from llmgenie_mcp.policy import Decision, PolicySet, Reason
 from llmgenie_mcp.records import Document, Refusal
-from llmgenie_mcp.workflow import State, Workflow
+from llmgenie_mcp.workflow import Workflow
 
 ABOUT_PARAMS = ("resource.", "action.params")
 
@@ -45,6 +46,11 @@ class Judgement:
         return not self.refusals
 
 
+CLOSED = Judgement((Refusal("not_open_here", "", "No state here opens it."),))
+OPEN = Judgement(())
+"""The answers to callers that only list what is open: most actions are not, and nobody reads why."""
+
+
 def judge(
     catalog: Catalog,
     policies: PolicySet,
@@ -67,14 +73,17 @@ def judge(
     situation.action, situation.changes, situation.destructive = action.name, action.changes, action.destructive
     situation.move, situation.resource, situation.instance = None, {}, _focus(situation)
     refusals: list[Refusal] = []
+    # What a state opens binds agents; a person who answers is not stopped by the mode that an agent is in.
+    bound = not action.everywhere and situation.actor.kind == "agent"
+    if not every_reason and (seen := _at_a_glance(catalog, policies, action, situation, params, bound=bound)):
+        return seen
     if action.ready and (refusal := action.ready(situation, params)):
         refusals.append(refusal)
-    # What a state opens binds agents; a person who answers is not stopped by the mode that an agent is in.
-    if not action.everywhere and situation.actor.kind == "agent":
+    if bound:
         refusals.extend(_not_open(catalog, situation, action))
     if refusals and not every_reason:
         return Judgement(tuple(refusals))
-    step, conditions = None, []
+    step = None
     moved = action.move(situation, params) if action.move else None
     if isinstance(moved, Refusal):
         refusals.append(moved)
@@ -87,20 +96,43 @@ def judge(
     if action.resource and params is not None:
         situation.resource = action.resource(situation, params)
     decision = policies.decide(request_of(policies, situation))
-    for reason in decision.reasons:
-        if params is None and reason.unknown and all(name.startswith(ABOUT_PARAMS) for name in reason.unknown):
-            conditions.append(f"{reason.policy}/{reason.rule}: depends on {', '.join(reason.unknown)}")
-        else:
-            refusals.append(refusal_of(reason))
+    against, conditions = _sorted(decision, asking=params is None)
+    refusals += against
     if action.operations and params is not None:
         refusals += map(refusal_of, beyond.against(policies, situation, action.operations(situation, params)))
     return Judgement(tuple(refusals), step, decision, tuple(conditions))
 
 
-def open_names(catalog: Catalog, actions: dict[str, Action], mode: str, instance: Document | None) -> tuple[str, ...]:
+def _sorted(decision: Decision, *, asking: bool) -> tuple[list[Refusal], list[str]]:
+    """What policies have against it, and what they would have by parameters that are not given while one is only asking."""
+    refusals, conditions = [], []
+    for reason in decision.reasons:
+        if asking and reason.unknown and all(name.startswith(ABOUT_PARAMS) for name in reason.unknown):
+            conditions.append(f"{reason.policy}/{reason.rule}: depends on {', '.join(reason.unknown)}")
+        else:
+            refusals.append(refusal_of(reason))
+    return refusals, conditions
+
+
+def _at_a_glance(
+    catalog: Catalog, policies: PolicySet, action: Action, situation: Situation, params: Any, *, bound: bool
+) -> Judgement | None:
+    """The judgement where a look at the states, and at what policies can say at all, is enough; else None."""
+    if bound and any(_closed(catalog, situation, action)):
+        return CLOSED
+    if params is not None or action.ready is not None or action.move is not None:
+        return None
+    told = situation.session_facts()
+    standing = (situation.actor.kind, told["status"], told["open"], action.changes, action.destructive, ())
+    return OPEN if policies.is_silent(action.name, situation.mode, standing) else None
+
+
+def open_names(
+    catalog: Catalog, actions: dict[str, Action], settings: Settings, mode: str, instance: Document | None
+) -> tuple[str, ...]:
     """Names of the actions that the states open, without looking at guards and policies: fast, and the same for all.
 
-    Those of a group are left out: they are found by searching.
+    Those of a group are left out, as they are found by searching, and those that need settings which are not there.
     """
     places = list(_places(catalog, mode, instance))
     moves = _moves(catalog, instance)
@@ -114,6 +146,7 @@ def open_names(catalog: Catalog, actions: dict[str, Action], mode: str, instance
         name
         for name, action in actions.items()
         if not action.group
+        and (not action.needs or getattr(settings, action.needs))
         and (action.everywhere or all(_opens(workflow, state, action) for _, workflow, state in places))
         and name not in closed
     )
@@ -191,7 +224,7 @@ def _focus(situation: Situation) -> Document | None:
     return situation.reader.get("instances", instance) if instance else None
 
 
-def _places(catalog: Catalog, mode: str, instance: Document | None) -> Iterator[tuple[str, Workflow, State]]:
+def _places(catalog: Catalog, mode: str, instance: Document | None) -> Iterator[tuple[str, Workflow, str]]:
     """The states in which the caller is: the mode's, and that of the instance worked on.
 
     Modes govern what at least one of them lists; an action that none lists (of a plug-in, of a project's own workflow)
@@ -199,17 +232,18 @@ def _places(catalog: Catalog, mode: str, instance: Document | None) -> Iterator[
     """
     modes = catalog.workflows["modes"].value
     if mode in modes.states:
-        yield f"mode {mode}", modes, modes.states[mode]
+        yield f"mode {mode}", modes, mode
     if instance and (entry := catalog.workflows.get(instance["workflow"])) and instance["state"] in entry.value.states:
-        yield f"{instance['id']} ({instance['state']})", entry.value, entry.value.states[instance["state"]]
+        yield f"{instance['id']} ({instance['state']})", entry.value, instance["state"]
 
 
-def _opens(workflow: Workflow, state: State, action: Action) -> bool:
-    if state.opens(action.name):
+def _opens(workflow: Workflow, state: str, action: Action) -> bool:
+    where = workflow.opened_in(action.name)
+    if state in where:
         return True
     if action.group:
-        return not any(other.actions is not None and other.opens(action.name) for other in workflow.states.values())
-    return workflow.name == "modes" and not any(other.opens(action.name) for other in workflow.states.values())
+        return all(workflow.states[other].actions is None for other in where)
+    return workflow.name == "modes" and not where
 
 
 def _moves(catalog: Catalog, instance: Document | None) -> set[str]:
@@ -219,21 +253,25 @@ def _moves(catalog: Catalog, instance: Document | None) -> set[str]:
     return set(entry.value.transitions(instance["state"]))
 
 
+def _closed(catalog: Catalog, situation: Situation, action: Action) -> Iterator[tuple[str, Workflow, str]]:
+    """The places that do not open `action`; for a trigger of the workflow there, the transitions say more about it."""
+    for place in _places(catalog, situation.mode, situation.instance):
+        _, workflow, state = place
+        if not _opens(workflow, state, action) and (workflow.name == "modes" or action.name not in workflow.triggers):
+            yield place
+
+
 def _not_open(catalog: Catalog, situation: Situation, action: Action) -> Iterator[Refusal]:
     name = action.name
-    for label, workflow, state in _places(catalog, situation.mode, situation.instance):
-        if _opens(workflow, state, action):
-            continue
-        where = [other for other, candidate in workflow.states.items() if candidate.opens(name) and not candidate.final]
-        rule = f"{workflow.name}.{next(key for key, value in workflow.states.items() if value is state)}"
+    for label, workflow, state in _closed(catalog, situation, action):
+        where = [other for other in workflow.opened_in(name) if not workflow.states[other].final]
+        rule = f"{workflow.name}.{state}"
         fix: Document | None
         if workflow.name == "modes":
             fix = {"action": "switch_mode", "params": {"mode": where[0]}} if where else None
             message = f"{name} is not open in {label}" + (
                 f"; it is in {', '.join(where)}." if where else " or any other mode."
             )
-        elif name in workflow.triggers:
-            continue  # the transitions say more about it
         else:
             message = f"{name} is not open while {label}" + (f"; it is in {', '.join(where)}." if where else ".")
             words = "This session is bound to it; what has nothing to do with it is done in another."

@@ -15,11 +15,16 @@ from llmgenie_mcp.plugins import Action, Move, Params
 from llmgenie_mcp.records import Document, Instance, Refusal
 from llmgenie_mcp.workflow import Workflow
 
+EXAMPLES = {"branch": "feature/parser", "version": "1.2.0", "task": "TSK-1", "session": "SES-1"}
+"""What an instance is about, by kind, in the example of the action that starts one."""
+
 
 class TriggerParams(Params):
     """Parameters of a trigger."""
 
-    instance: str | None = Field(default=None, description="Id such as REV-1; the session's own when left out.")
+    instance: str | None = Field(
+        default=None, max_length=100, description="Id such as REV-1; the session's own when left out."
+    )
     subject: str | None = Field(
         default=None, max_length=250, description="Instead of an id: what it is about, such as the branch."
     )
@@ -90,7 +95,9 @@ def find_move(
         return None
     if len(found) > 1:
         ids = ", ".join(f"{d['id']} ({d['subject']}, {d['state']})" for d in found[:10])
-        return Refusal("ambiguous", trigger, f"Several could be meant: {ids}. Name one as `instance`.")
+        values = {"instance.id": [d["id"] for d in found[:10]]}
+        fix = {"action": trigger, "params": {"instance": "…"}}
+        return Refusal("ambiguous", trigger, f"Several could be meant: {ids}. Name one as `instance`.", values, fix)
     return Move(found[0]["workflow"], trigger, found[0]["id"])
 
 
@@ -116,7 +123,8 @@ def _trigger(trigger: str, flows: list[Workflow]) -> Action:
             ctx.notes.append(params.comment)
         return {}
 
-    return Action(trigger, text, TriggerParams, run, move=move, resource=_instance_resource)
+    example = {"instance": f"{flows[0].prefix}-1"}
+    return Action(trigger, text, TriggerParams, run, move=move, resource=_instance_resource, example=example)
 
 
 def _instance_resource(situation: Situation, _params: object) -> Document:
@@ -147,7 +155,8 @@ class _Start:
         name = f"start_{self.flow.name}"
         params = create_model(name.title().replace("_", ""), __base__=Params, **fields)
         description = f"Start a {self.flow.name}: {self.flow.description}"
-        return Action(name, description, params, self.run, ready=self.ready, resource=self.resource)
+        example = {self.kind: EXAMPLES.get(self.kind, self.flow.name)}
+        return Action(name, description, params, self.run, ready=self.ready, resource=self.resource, example=example)
 
     def subject(self, situation: Situation, given: Any) -> str | None:
         """What the instance is about: as given, else what can be found here."""

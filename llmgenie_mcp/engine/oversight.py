@@ -214,6 +214,7 @@ def _left(guard: Guard, session: str | None) -> Iterator[str]:
             f"{task['id']} ({task['title'][:80]}) is still {task['status']} in {session}: complete_task with a summary when it "
             "is done, or finish_session with what is left."
         )
-    runs = guard.storage.query("runs", {"action": "run_tests", "session": session}).items
-    if runs and runs[-1]["status"] in ("failed", "timeout"):
-        yield f"The last run_tests ({runs[-1]['id']}) is {runs[-1]['status']}: mend it, or say that it fails."
+    where = {"action": "run_tests", "session": session}
+    runs = guard.storage.query("runs", where, limit=1, newest_first=True).items
+    if runs and runs[0]["status"] in ("failed", "timeout"):
+        yield f"The last run_tests ({runs[0]['id']}) is {runs[0]['status']}: mend it, or say that it fails."

@@ -6,22 +6,22 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from llmgenie_mcp import outbox, validation
+from llmgenie_mcp import validation
 from llmgenie_mcp.engine import answers
 from llmgenie_mcp.engine.definitions import Definitions
 from llmgenie_mcp.engine.resources import resource_of
 from llmgenie_mcp.engine.situation import Reader, Situation, open_instances, own_triggers, request_of
+from llmgenie_mcp.engine.standing import InForce, standing
 from llmgenie_mcp.errors import BadParams, UnknownName, shorten
 from llmgenie_mcp.operations import READING
+from llmgenie_mcp.plugins import Action
 from llmgenie_mcp.policy import Decision
 from llmgenie_mcp.records import Document
-from llmgenie_mcp.redact import cut
 
-HYPOTHETICAL = "(new)"
-SHOWN = 20
-"""So many sessions and instances are told, and half as many questions; context data has all."""
 DETAILED = 3
 """So many of the best matches of a query come with their JSON Schema."""
+SOUGHT = 2
+"""So many of the best matches of a query are told with the reason why they are not open."""
 FAR = 3
 """Of hundreds of tools those that fit a query so many times less than the best one are left out."""
 
@@ -40,6 +40,11 @@ class _Overlay:
 
     def all(self, table: str, where: Mapping[str, object] | None = None) -> list[Document]:
         return self._reader.all(table, where)
+
+    def each(
+        self, table: str, where: Mapping[str, object] | None = None, *, newest_first: bool = False
+    ) -> Iterator[Document]:
+        return self._reader.each(table, where, newest_first=newest_first)
 
     def count(self, table: str, where: Mapping[str, object] | None = None) -> int:
         return self._reader.count(table, where)
@@ -70,7 +75,7 @@ def place(situation: Situation, context: str | None) -> str:
     if instance["workflow"] in modes:
         situation.mode = instance["workflow"]
     return f"{instance['workflow']}/{instance['state']}" + (
-        "" if instance["id"] == HYPOTHETICAL else f" ({instance['id']})"
+        "" if instance["id"] == answers.HYPOTHETICAL else f" ({instance['id']})"
     )
 
 
@@ -91,7 +96,13 @@ def _supposed(situation: Situation, context: str) -> Document:
         document = situation.reader.get("instances", own) if own else None
         if document and document["workflow"] == name:
             return document
-    return {"id": HYPOTHETICAL, "workflow": name, "state": state or flow.initial, "subject": "", "created_by": None}
+    return {
+        "id": answers.HYPOTHETICAL,
+        "workflow": name,
+        "state": state or flow.initial,
+        "subject": "",
+        "created_by": None,
+    }
 
 
 def available(
@@ -99,18 +110,20 @@ def available(
 ) -> Document:
     """Every action judged in `situation`: what may be done, and on request what may not and why.
 
-    Actions of a group are looked at when they are searched for; else the answer has their number by group.
+    Actions of a group are looked at when they are searched for; else the answer has their number by group. What fits a query
+    best and may not be done now is told in any case: whoever does not find it would look for another way.
     """
     if not isinstance(limit, int):
         raise BadParams(f"limit is {shorten(limit)}.", "Give a whole number.")
-    offers, groups = list(definitions.actions.values()), Counter[str]()
+    offers, groups, sought = list(definitions.actions.values()), Counter[str](), set[str]()
     if query is not None and validation.check_name(query, "query"):
         ranked = sorted(((answers.rank(offer, query), offer) for offer in offers), key=lambda pair: -pair[0])
         best = ranked[0][0] if ranked else 0
+        sought = {offer.name for score, offer in ranked if score == best and not offer.group} if best else set()
         offers = [offer for score, offer in ranked if score and not (offer.group and score * FAR < best)]
     else:
         groups.update(offer.group for offer in offers if offer.group)
-        offers = sorted((o for o in offers if not o.group), key=lambda offer: (offer.everywhere, offer.name))
+        offers = sorted((o for o in offers if not o.group), key=lambda offer: offer.everywhere)  # they come by name
     opened: list[Document] = []
     blocked: list[Document] = []
     triggers = own_triggers(definitions.workflows)
@@ -119,13 +132,14 @@ def available(
         if offer.group and len(opened) >= max(1, limit):
             beyond += 1
             continue
-        judgement = definitions.judge(offer, situation, None, every_reason=include_blocked)
+        every_reason = include_blocked or offer.name in sought
+        judgement = definitions.judge(offer, situation, None, every_reason=every_reason)
         if judgement.allowed:
             line = answers.action_line(offer, judgement)
-            if query and len(opened) < DETAILED:
-                line["schema"] = offer.params.model_json_schema()
-            opened.append(line)
-        elif include_blocked and (offer.name not in triggers or query or _near(situation, offer.name)):
+            opened.append({**line, **_details(offer)} if query and len(opened) < DETAILED else line)
+        elif offer.name in sought or (
+            include_blocked and (offer.name not in triggers or query or _near(situation, offer.name))
+        ):
             blocked.append(answers.blocked_line(offer, judgement))
     answer: Document = {
         "context": label,
@@ -137,10 +151,18 @@ def available(
         answer["more"] = more
     if groups:
         answer["groups"] = dict(sorted(groups.items()))
-    if include_blocked:
+    if include_blocked or blocked:
         # What the team never set up is of least interest, and what stands last is left out where an answer grows too long.
-        answer["blocked"] = sorted(blocked, key=lambda line: line["reasons"][0]["code"] == "not_configured")
+        blocked.sort(key=lambda line: line["reasons"][0]["code"] == "not_configured")
+        answer["blocked"] = blocked if include_blocked else blocked[:SOUGHT]
     return answer
+
+
+def _details(offer: Action) -> Document:
+    """The JSON Schema of its parameters, and a call of it."""
+    example = offer.sample
+    told = {} if example is None else {"example": {"action": offer.name, "params": dict(example)}}
+    return {"schema": offer.params.model_json_schema(), **told}
 
 
 def _near(situation: Situation, trigger: str) -> bool:
@@ -152,45 +174,11 @@ def _near(situation: Situation, trigger: str) -> bool:
 
 def state(definitions: Definitions, situation: Situation, warnings: list[str]) -> Document:
     """Project, mode, session, open instances with what may come next, approvals that wait, counts of tasks."""
-    reader, flows = situation.reader, situation.workflows
-    counted = {status: reader.count("tasks", {"status": status}) for status in flows["task"].states}
-    running = [
-        answers.instance_line(document, flows.get(document["workflow"])) for document in open_instances(reader, flows)
-    ]
-    modes = flows["modes"].states
-    answer: Document = {
-        "project": {
-            "name": situation.project.name,
-            "root": str(situation.project.root),
-            "store": str(situation.project.store),
-            "found_by": situation.project.source,
-        },
-        "mode": situation.mode,
-        "mode_description": modes[situation.mode].description if situation.mode in modes else "",
-        "session": cut({k: v for k, v in (situation.session or {}).items() if v not in (None, "", [])}) or None,
-        "sessions_open": [
-            d["id"] for status in ("active", "paused") for d in reader.all("sessions", {"status": status})
-        ][-SHOWN:],
-        "instances": running[:SHOWN],
-        "approvals_pending": [
-            {k: approval.get(k) for k in ("id", "action", "question")}
-            for approval in reader.all("approvals", {"status": "pending"})
-        ][-SHOWN // 2 :],
-        "tasks": {status: number for status, number in counted.items() if number},
-        "workflows": sorted(flows),
-        "policies": sorted(definitions.catalog.policies),
-        "trusted": definitions.trusted,
-        "warnings": [*definitions.catalog.notes, *warnings, *_about_deliveries(definitions, reader)],
-    }
-    return {k: v for k, v in answer.items() if v not in (None, [], "")}
-
-
-def _about_deliveries(definitions: Definitions, reader: Reader) -> Iterator[str]:
-    waiting = [*definitions.catalog.triggers, *definitions.settings.webhooks, *definitions.settings.notifications]
-    if waiting and not definitions.trusted:
-        yield f"Nobody accepted {', '.join(waiting)} yet, so no event leads to them: a person says llmgenie trust."
-    if dead := reader.count(outbox.TABLE, {"status": "dead"}):
-        yield f"Deliveries given up: {dead}; a person looks with llmgenie outbox."
+    catalog, settings = definitions.catalog, definitions.settings
+    waiting = (*catalog.triggers, *settings.webhooks, *settings.notifications)
+    known = InForce(catalog.policies, (*catalog.notes, *definitions.held), waiting, definitions.trusted)
+    of = (situation.project, situation.reader, situation.workflows, situation.session, situation.mode)
+    return standing(known, *of, warnings)
 
 
 def policy(definitions: Definitions, name: str) -> Document:

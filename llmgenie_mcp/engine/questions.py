@@ -5,13 +5,13 @@ from __future__ import annotations
 import threading
 
 from llmgenie_mcp import contextdata
-from llmgenie_mcp.engine import answers, overview
+from llmgenie_mcp.engine import answers, elsewhere, overview
 from llmgenie_mcp.engine.definitions import Definitions, load, mark_of
 from llmgenie_mcp.engine.situation import Situation, StoreReader, World
 from llmgenie_mcp.engine.telemetry import Observed, observed
 from llmgenie_mcp.loader.catalog import Catalog
 from llmgenie_mcp.project import Project
-from llmgenie_mcp.records import Actor, Document
+from llmgenie_mcp.records import Actor, Document, Outcome
 from llmgenie_mcp.storage import Storage
 
 AGENT = Actor()
@@ -84,9 +84,10 @@ class Questions(Observed):
         Raises:
             UnknownName: no such context or session.
         """
-        situation = self._now(session)
+        definitions = self.definitions
+        situation = self._now(session, definitions=definitions)
         label = overview.place(situation, context)
-        return overview.available(self.definitions, situation, label, include_blocked, query, limit)
+        return overview.available(definitions, situation, label, include_blocked, query, limit)
 
     @observed
     def workflow_state(self, session: str | None = None) -> Document:
@@ -95,14 +96,20 @@ class Questions(Observed):
         Raises:
             UnknownName: no such session.
         """
-        situation = self._now(session)
-        return overview.state(self.definitions, situation, self._warnings())
+        definitions = self.definitions
+        return overview.state(definitions, self._now(session, definitions=definitions), self._warnings())
 
     @observed
     def context_data(self, key: str, query: str | None = None, limit: int = 50, cursor: str | None = None) -> Document:
-        """Documents by key; see `contextdata.read`."""
+        """Documents by key; see `contextdata.read`. What is under `upstream` is another server's: see `elsewhere.read`."""
+        if elsewhere.is_meant(key):
+            return elsewhere.read(self.definitions, self._run, key, query, limit, cursor)
         self.storage.refresh()
         return contextdata.read(self.storage, key, query, limit, cursor)
+
+    def _run(self, action: str, params: Document) -> Outcome:
+        """Run an action as an agent that is in no session; the Engine can."""
+        raise NotImplementedError
 
     def complete_key(self, prefix: str) -> list[str]:
         """Context keys that start with `prefix`, at most 100."""
@@ -111,16 +118,19 @@ class Questions(Observed):
 
     def open_actions(self, session: str | None = None) -> tuple[str, ...]:
         """Names of the actions that the present states open; guards and policies are looked at when one is run."""
-        return self.definitions.open_actions(self._now(session))
+        definitions = self.definitions
+        return definitions.open_actions(self._now(session, definitions=definitions))
 
     def situation(self, session: str | None = None, *, actor: Actor = AGENT) -> Situation:
         """Everything known now, for whoever asks; see `engine.situation`. Raises UnknownName: no such session."""
         return self._now(session, actor)
 
-    def _now(self, session: str | None, actor: Actor = AGENT) -> Situation:
-        """The situation as of what was committed last."""
+    def _now(self, session: str | None, actor: Actor = AGENT, *, definitions: Definitions | None = None) -> Situation:
+        """The situation as of what was committed last, by `definitions` or those in force."""
         self.storage.refresh()
-        return self.definitions.situation(self.project, StoreReader(self.storage), session, actor, World())
+        return (definitions or self.definitions).situation(
+            self.project, StoreReader(self.storage), session, actor, World()
+        )
 
     def _warnings(self) -> list[str]:
         return [*getattr(self.storage, "warnings", [])]

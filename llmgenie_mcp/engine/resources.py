@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from llmgenie_mcp import trust
 from llmgenie_mcp.engine.situation import Situation
 from llmgenie_mcp.expressions import UNKNOWN
 from llmgenie_mcp.outcome import Document
@@ -15,7 +16,7 @@ from llmgenie_mcp.outcome import Document
 _OURS = (Path(__file__).resolve().parent.parent, Path(sys.prefix).resolve())
 """Where llmgenie and its Python are: without them no hook runs."""
 _SAID_OTHERWISE: dict[str, Document] = {
-    "git.commit": {"amend": False, "task_missing": False, "secrets": [], "first": False},
+    "git.commit": {"amend": False, "task_missing": False, "secrets": [], "secret_paths": [], "first": False},
     "git.push": {"delete": False, "reviewed": False},
     "git.push_tag": {"delete": False, "reviewed": False},
     "git.reset": {"hard": False},
@@ -61,15 +62,19 @@ def resource_of(
 
 
 def _holds_us(path: Path, root: Path, *, whole: bool) -> bool:
-    """Whether an operation on `path` would take llmgenie away as it is installed, or change it.
+    """Whether an operation on `path` would take llmgenie away as it is installed, or change it, or what it keeps for its user.
 
     Args:
         path: resolved.
         root: of the project; the one that is llmgenie's own source may change it.
         whole: whether all that lies in `path` is meant: it is deleted or moved.
     """
-    if path in _OURS or (whole and any(path in place.parents for place in _OURS)):
+    state = _resolved(trust.state_folder())  # wherever LLMGENIE_STATE_DIR says
+    ours = (*_OURS, state)
+    if path in ours or (whole and any(path in place.parents for place in ours)):
         return True
+    if state in path.parents:
+        return state not in root.parents
     return _OURS[0] in path.parents and root not in _OURS[0].parents
 
 

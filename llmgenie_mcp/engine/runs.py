@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from llmgenie_mcp.engine import ledger, replay
+from llmgenie_mcp.engine import ledger, made, replay
 from llmgenie_mcp.engine.judge import state_of
 from llmgenie_mcp.engine.lines import commit, entry
 from llmgenie_mcp.engine.situation import ActionContext
@@ -72,7 +72,10 @@ def end(ctx: ActionContext, run: Document, result: Document, error: LlmgenieErro
     """Write the end of a slow action: its Run, and the step that goes with it."""
     name = run["action"]
     status = "passed" if error is None else "cancelled" if ctx.cancel.is_set() else "failed"
-    ctx.write.put("runs", run["id"], {**run, "status": status, **ctx.run, "updated_at": now()})
+    ended = {**run, "status": status, **ctx.run, "updated_at": now()}
+    if status == "passed" and "made" in ended:
+        ended["seal"] = made.seal(ended)
+    ctx.write.put("runs", run["id"], ended)
     result = {**result, "run": run["id"]}
     if error is not None:
         shown = error.to_dict()

@@ -8,20 +8,26 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from llmgenie_mcp import plugins, redact
-from llmgenie_mcp.errors import UnknownName
+from llmgenie_mcp.engine.standing import (
+    ENGINE_WORKFLOWS,
+    PROJECT_MODE,
+    StoreReader,
+    open_instances,
+    session_and_mode,
+)
 from llmgenie_mcp.expressions import UNKNOWN, Vocabulary
 from llmgenie_mcp.outbox import Cause, Delivery, Routes
 from llmgenie_mcp.outcome import Actor, Document, Event, Outcome
 from llmgenie_mcp.plugins import Move
 from llmgenie_mcp.policy import PolicyRequest, PolicySet
 from llmgenie_mcp.project import Project
-from llmgenie_mcp.storage import Storage, Transaction
+from llmgenie_mcp.storage import Transaction
 
 if TYPE_CHECKING:
     from llmgenie_mcp.config import Settings
@@ -29,20 +35,14 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-PROJECT_MODE = "modes"
-"""Id of the instance that holds the mode of work done outside any session."""
-
-ENGINE_WORKFLOWS = ("modes", "task")
-"""Workflows that named actions move (`switch_mode`, `claim_task` …); their triggers are no actions of their own."""
-
 BUILT_IN = {
     "subject": ("kind", "id", "role"),
     "action": ("name", "changes", "destructive", "secrets"),
     "resource": (
         "type", "id", "branch", "source", "remote", "force", "no_verify",
         "path", "outside_project", "command", "version", "url", "tag", "delete", "amend", "hard", "message",
-        "task_missing", "secrets", "what", "why", "touches", "server", "tool", "method", "reviewed", "first", "holds_llmgenie",
-        "read_only", "destructive",
+        "task_missing", "secrets", "secret_paths", "what", "why", "touches", "server", "tool", "method",
+        "reviewed", "first", "holds_llmgenie", "read_only", "destructive",
     ),
     "context": ("mode", "project"),
     "session": ("id", "open", "status", "mode", "role", "task", "branch"),
@@ -58,29 +58,15 @@ class Reader(Protocol):
         """The document, or None."""
 
     def all(self, table: str, where: Mapping[str, object] | None = None) -> list[Document]:
-        """Documents whose fields equal those of `where`."""
+        """Documents whose fields equal those of `where`, in the order they were first put."""
+
+    def each(
+        self, table: str, where: Mapping[str, object] | None = None, *, newest_first: bool = False
+    ) -> Iterator[Document]:
+        """As `all`, or the other way round, one after the other: who stops early pays for no more."""
 
     def count(self, table: str, where: Mapping[str, object] | None = None) -> int:
         """How many there are."""
-
-
-@dataclass(frozen=True, slots=True)
-class StoreReader:
-    """Reads what was committed."""
-
-    storage: Storage
-
-    def get(self, table: str, id: str) -> Document | None:  # noqa: A002
-        """The document, or None."""
-        return self.storage.get(table, id)
-
-    def all(self, table: str, where: Mapping[str, object] | None = None) -> list[Document]:
-        """Documents whose fields equal those of `where`."""
-        return self.storage.query(table, where).items
-
-    def count(self, table: str, where: Mapping[str, object] | None = None) -> int:
-        """How many there are."""
-        return self.storage.query(table, where, limit=0).total
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,27 +83,20 @@ class TransactionReader:
         """Documents whose fields equal those of `where`."""
         return self.tx.query(table, where)
 
+    def each(
+        self, table: str, where: Mapping[str, object] | None = None, *, newest_first: bool = False
+    ) -> Iterator[Document]:
+        """As `all`, or the other way round, one after the other."""
+        return self.tx.each(table, where, newest_first=newest_first)
+
     def count(self, table: str, where: Mapping[str, object] | None = None) -> int:
         """How many there are."""
-        return len(self.tx.query(table, where))
+        return self.tx.count(table, where)
 
 
 def own_triggers(workflows: Mapping[str, Workflow]) -> frozenset[str]:
     """Triggers that are asked for by their own name."""
     return frozenset().union(*(flow.triggers for name, flow in workflows.items() if name not in ENGINE_WORKFLOWS))
-
-
-def open_instances(reader: Reader, workflows: Mapping[str, Workflow]) -> list[Document]:
-    """The instances of `workflows` that have not ended, in the order they were started."""
-    found = [
-        document
-        for name, flow in workflows.items()
-        if name not in ENGINE_WORKFLOWS
-        for state, definition in flow.states.items()
-        if not definition.final
-        for document in reader.all("instances", {"workflow": name, "state": state})
-    ]
-    return sorted(found, key=lambda document: document["created_at"])
 
 
 @dataclass(slots=True)
@@ -174,6 +153,7 @@ class Situation:
     judge: Callable[[Situation, str, Mapping[str, Any]], Any] | None = None
     place: Path | None = None
     _secrets: tuple[Any, list[str]] | None = field(default=None, init=False, repr=False)
+    _told: tuple[Document | None, dict[str, Any]] | None = field(default=None, init=False, repr=False)
 
     @property
     def settings(self) -> Settings:
@@ -243,6 +223,16 @@ class Situation:
             return where
         return f"{where}@{(self.instance or {}).get('id', '')}@{self.resource.get('source', '')}"
 
+    def session_facts(self) -> Mapping[str, Any]:
+        """Made once for each session document: every action of a list asks for them."""
+        session = self.session
+        if self._told is None or self._told[0] is not session:
+            told: dict[str, Any] = {"id": None, "open": False, "status": None}
+            if session is not None:
+                told = {**{k: session.get(k) for k in BUILT_IN["session"]}, "open": session["status"] == "active"}
+            self._told = (session, told)
+        return self._told[1]
+
     def built_in(self) -> dict[str, Any]:
         """The facts that need no looking up."""
         action: dict[str, Any] = {"name": self.action, "changes": self.changes, "destructive": self.destructive}
@@ -251,15 +241,12 @@ class Situation:
         action["secrets"] = self._secrets[1]
         if self.params is not None:
             action["params"] = self.params
-        session = self.session
         known: dict[str, Any] = {
             "subject": {"kind": self.actor.kind, "id": self.actor.id, "role": self.role},
             "action": action,
             "resource": self.resource,
             "context": {"mode": self.mode, "project": self.project.name},
-            "session": {"id": None, "open": False, "status": None}
-            if session is None
-            else {**{k: session.get(k) for k in BUILT_IN["session"]}, "open": session["status"] == "active"},
+            "session": self.session_facts(),
         }
         if self.instance is not None:
             known["instance"] = {k: self.instance.get(k) for k in BUILT_IN["instance"]}
@@ -284,14 +271,7 @@ def situation_in(
     Raises:
         UnknownName: there is no such session.
     """
-    document = None
-    if session is not None:
-        document = reader.get("sessions", session)
-        if document is None:
-            known = [d["id"] for status in ("active", "paused") for d in reader.all("sessions", {"status": status})]
-            raise UnknownName("session", session, known, hint="" if known else "Start one: run_action start_session.")
-    held = reader.get("instances", PROJECT_MODE)
-    mode = document["mode"] if document else held["state"] if held else initial_mode
+    document, mode = session_and_mode(reader, session, initial_mode)
     return Situation(project, settings, reader, actor, document, mode, world, workflows, trusted, judge=judge)
 
 
@@ -311,6 +291,7 @@ class ActionContext:
         run_id: of the Run record (slow actions only); set before the start to go on with a run that broke off.
         act: runs another action as this caller, in this session: `Engine.run_action` but for `session` and `actor`.
         cancel: set when the caller gave up; a slow action stops what it started.
+        prepared: what the action's `prepare` returned.
     """
 
     situation: Situation
@@ -326,6 +307,7 @@ class ActionContext:
     cause: Cause | None = None
     run_id: str | None = None
     act: Callable[..., Outcome] | None = None
+    prepared: Any = None
 
     @property
     def write(self) -> Transaction:
@@ -376,3 +358,6 @@ def vocabulary(off: Collection[str] = ()) -> Vocabulary:
         if plugins.origin("signals", root) not in off:
             names |= {f"{root}.{name}" for name in signal.fields}
     return Vocabulary(names)
+
+
+__all__ = ["ENGINE_WORKFLOWS", "PROJECT_MODE", "StoreReader", "open_instances"]

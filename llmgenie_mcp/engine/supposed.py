@@ -58,6 +58,9 @@ class _Empty:
     def all(self, table: str, where: Mapping[str, object] | None = None) -> list[Document]:  # noqa: ARG002
         return []
 
+    def each(self, *_asked: object, **_more: object) -> Iterator[Document]:
+        return iter(())
+
     def count(self, table: str, where: Mapping[str, object] | None = None) -> int:  # noqa: ARG002
         return 0
 

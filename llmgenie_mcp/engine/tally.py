@@ -41,7 +41,9 @@ def note(store: Path, point: str, event: str, effect: str, rules: tuple[str, ...
     path = store / "run" / FILE
     with contextlib.suppress(OSError):
         path.parent.mkdir(mode=0o700, exist_ok=True, parents=True)
-        descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
+        if path.parent.is_symlink():  # a clone may bring one, and it may lead anywhere
+            return
+        descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_SH)
             os.write(descriptor, line.encode("utf-8", "replace"))

@@ -55,7 +55,7 @@ class Exported:
     Attributes:
         files: bytes by name, below the output folder; of a format of one file, under the name that the tool gives it.
         fields: by `table/id`, the fields as the export words them, for telling later what was changed in it.
-        ids: by the key that a task has in it, the task.
+        ids: by the key that a document has in it, its id.
         lost: what the format cannot say, a sentence each.
     """
 

@@ -13,6 +13,7 @@ from llmgenie_mcp.exporters._said import priority, status
 from llmgenie_mcp.outcome import Document
 
 NAME, MASTER = "taskmaster", "master"
+METADATA = "taskmaster/metadata"
 STATUSES = {
     "todo": "pending",
     "in_progress": "in-progress",
@@ -31,6 +32,7 @@ class _Writer:
         self.below: dict[str, list[str]] = defaultdict(list)
         self.tag: dict[str, str] = {}
         self.number: dict[str, int] = {}
+        self.about = _about(content)
 
     def write(self) -> Exported:
         for id_ in self.tasks:
@@ -38,12 +40,14 @@ class _Writer:
             self.tag[id_] = str(foreign_of(self.tasks[top], NAME).get("tag") or MASTER)
             if top != id_:
                 self.below[top].append(id_)
-        tags = sorted(set(self.tag.values()) | {MASTER}, key=lambda tag: (tag != MASTER, tag))
+        tags = sorted({*self.tag.values(), *self.about, MASTER}, key=lambda tag: (tag != MASTER, tag))
         for tag in tags:
             self._number([id_ for id_ in self.tasks if self.tops[id_] == id_ and self.tag[id_] == tag], by_id=True)
         for parts in self.below.values():
             self._number(parts, by_id=False)
         whole = {tag: self._tag(tag) for tag in tags}
+        if self.about:
+            self.made.ids["metadata"] = METADATA
         self.made.files[".taskmaster/tasks/tasks.json"] = (
             json.dumps(whole, ensure_ascii=False, indent=2) + "\n"
         ).encode()
@@ -72,6 +76,9 @@ class _Writer:
 
     def _tag(self, tag: str) -> Document:
         tasks = [task for id_, task in self.tasks.items() if self.tops[id_] == id_ and self.tag[id_] == tag]
+        written = [self._task(task) for task in tasks]
+        if tag in self.about:
+            return {"tasks": written, **self.about[tag]}
         times = [str(task.get("created_at", "")) for task in tasks], [str(task.get("updated_at", "")) for task in tasks]
         about = {
             "created": min(times[0], default=""),
@@ -79,7 +86,7 @@ class _Writer:
             "description": self.content.project,
             "exporter": MARK,
         }
-        return {"tasks": [self._task(task) for task in tasks], "metadata": about}
+        return {"tasks": written, "metadata": about}
 
     def _task(self, task: Document) -> Document:
         written = self._fields(task)
@@ -123,9 +130,15 @@ class _Writer:
         if self.tops[to] != to:
             return self.number[to] if top != id_ and self.tops[to] == top else self._key(to)
         if top != id_ and self.number[to] in beside:
-            self.made.lost.append(f"{id_} depends on {to}: beside a subtask of that number it cannot be said.")
-            return None
+            return str(self.number[to])  # a number would be the subtask beside it
         return self.number[to]
+
+
+def _about(content: Content) -> dict[str, Document]:
+    """What Task Master itself said of its tags, by tag: an import keeps that as a note."""
+    value = next((note.get("value") for note in content.tables["notes"] if note["id"] == METADATA), None)
+    known = value.items() if isinstance(value, dict) else ()
+    return {tag: about for tag, about in known if isinstance(about, dict) and isinstance(about.get("metadata"), dict)}
 
 
 FORMAT = Format(NAME, "Task Master", lambda content: _Writer(content).write())

@@ -95,6 +95,8 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Constant(Node):
+    """A value that is written out."""
+
     value: str | int | float | bool | None
 
 
@@ -107,39 +109,52 @@ class Name(Node):
 
     @property
     def text(self) -> str:
+        """As it is written."""
         return ".".join(self.parts)
 
 
 @dataclass(frozen=True, slots=True)
 class ListOf(Node):
+    """A list that is written out."""
+
     items: tuple[Node, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Not(Node):
+    """`not` before something."""
+
     operand: Node
 
 
 @dataclass(frozen=True, slots=True)
 class Junction(Node):
+    """Several things joined by `and` or by `or`, whichever `word` is."""
+
     word: str
     operands: tuple[Node, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison(Node):
+    """Things compared in a row, as in Python: each of `rest` is an operator and what stands right of it."""
+
     first: Node
     rest: tuple[tuple[str, Node], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Call(Node):
+    """A function called with arguments."""
+
     function: str
     arguments: tuple[Node, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Quantifier(Node):
+    """`any` or `all`: `body` about each of `items`, in which names of `slot` are about the one at hand."""
+
     word: str
     slot: int
     items: Node

@@ -36,7 +36,8 @@ class ReadsNames(Protocol):
     """Anything that reads dotted names: an `Expression`."""
 
     @property
-    def name_offsets(self) -> tuple[tuple[str, int], ...]: ...
+    def name_offsets(self) -> tuple[tuple[str, int], ...]:
+        """Each name that it reads, and where that stands: characters of the source from 0."""
 
 
 class Vocabulary:

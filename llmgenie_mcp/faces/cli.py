@@ -8,40 +8,46 @@ import sys
 import click
 
 from llmgenie_mcp import __version__
-from llmgenie_mcp.faces import (
-    cli_act,
-    cli_approve,
-    cli_check,
-    cli_doctor,
-    cli_hook,
-    cli_import,
-    cli_init,
-    cli_log,
-    cli_outbox,
-    cli_plugins,
-    cli_policy,
-    cli_range,
-    cli_read,
-    cli_serve,
-    cli_task,
-    cli_token,
-    cli_trust,
-    cli_upstream,
-    cli_work,
-)
 from llmgenie_mcp.faces.cli_base import Cli, Root, Script
-from llmgenie_mcp.faces.cli_read import pass_cli
+
+MODULES = {
+    "cli_act": ("run", "update", "event"),
+    "cli_approve": ("approvals", "approve"),
+    "cli_check": ("schema",),
+    "cli_completion": ("completion",),
+    "cli_doctor": ("doctor",),
+    "cli_hook": ("hook",),
+    "cli_import": ("import", "export"),
+    "cli_init": ("init", "uninstall"),
+    "cli_log": ("log",),
+    "cli_outbox": ("outbox",),
+    "cli_plugins": ("plugins",),
+    "cli_policy": ("policy", "enforce"),
+    "cli_range": ("check",),
+    "cli_read": ("actions", "state", "context"),
+    "cli_reference": ("reference",),
+    "cli_serve": ("serve", "demo"),
+    "cli_sync": ("sync",),
+    "cli_task": ("task", "roadmap"),
+    "cli_token": ("token",),
+    "cli_trust": ("trust",),
+    "cli_upstream": ("upstream",),
+    "cli_work": ("session", "workflow"),
+}
+"""The commands by the module that has them in its COMMANDS; a module is imported when one of its commands is asked for."""
 
 EPILOG = """\b
-Exit codes: 0 ok; 1 refused, failed or unhealthy; 2 the command line is wrong.
+Exit codes: 0 ok; 1 refused, failed or unhealthy; 2 the command line is wrong; 130 interrupted.
 With --json every command prints one document: {"ok": true, "data": …},
-or {"ok": false} with "outcome" (refused), "error" or "data" (a check that found something)."""
+or {"ok": false} with "outcome" (refused), "error" or "data" (a check that found something).
+Colours: on a terminal only; NO_COLOR=1 never, FORCE_COLOR=1 always."""
 
 
 @click.group(
     "llmgenie",
     cls=Root,
     epilog=EPILOG,
+    modules=MODULES,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(__version__, prog_name="llmgenie")
@@ -49,37 +55,14 @@ def cli() -> None:
     """Keep coding agents to the team's workflow: what may be done now, why not, and what would make it possible."""
 
 
-for module in (
-    cli_read,
-    cli_policy,
-    cli_act,
-    cli_task,
-    cli_work,
-    cli_log,
-    cli_outbox,
-    cli_import,
-    cli_approve,
-    cli_trust,
-    cli_token,
-    cli_upstream,
-    cli_plugins,
-    cli_check,
-    cli_range,
-    cli_init,
-    cli_doctor,
-    cli_hook,
-    cli_serve,
-):
-    for command in module.COMMANDS:
-        cli.add_command(command)
-
-
 @click.command(cls=Script)
 @click.version_option(__version__, prog_name="llmgenie-mcp")
-@pass_cli
+@click.make_pass_decorator(Cli, ensure=True)
 def stdio_server(cli: Cli) -> None:
     """Serve the Model Context Protocol on stdin and stdout, for an MCP client that starts this command."""
-    cli_serve.serve_stdio(cli)
+    from llmgenie_mcp.faces.cli_serve import serve_stdio
+
+    serve_stdio(cli)
 
 
 def main() -> None:

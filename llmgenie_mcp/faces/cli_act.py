@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -15,6 +14,8 @@ import click
 from llmgenie_mcp.errors import BadParams
 from llmgenie_mcp.faces import cli_text as text
 from llmgenie_mcp.faces.cli_base import Cli, Command, deliver
+from llmgenie_mcp.faces.cli_known import Known
+from llmgenie_mcp.faces.cli_progress import Working
 from llmgenie_mcp.faces.cli_read import pass_cli
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def as_json(written: str, otherwise: Any) -> Any:
 
 
 @click.command(cls=Command)
-@click.argument("action")
+@click.argument("action", type=Known("actions"))
 @click.option("--session", metavar="SES-ID", help="The session it belongs to.")
 @click.option("--idempotency-key", metavar="KEY", help="A repeated call with the same key is not run twice.")
 @params_options
@@ -86,7 +87,8 @@ def run(
 
     Names and parameters: llmgenie actions. Exits with 1 when it is refused or fails.
     """
-    perform(cli, action, parameters(pairs, document), session=session, idempotency_key=idempotency_key)
+    params = parameters(pairs, document)
+    perform(cli, action, params, session=session, idempotency_key=idempotency_key, pairs=pairs)
 
 
 def perform(
@@ -97,29 +99,43 @@ def perform(
     session: str | None = None,
     idempotency_key: str | None = None,
     lines: Callable[[dict[str, Any]], list[str]] | None = None,
+    pairs: tuple[str, ...] = (),
 ) -> None:
     """Run an action and print what came of it; Ctrl-C ends a slow one and waits until its end is recorded.
 
     Args:
         cli, action, params, session, idempotency_key: as for `Engine.run_action`.
         lines: the result as people read it, when it is ok.
+        pairs: what of `params` was typed as KEY=VALUE.
     """
-    with cli.engine() as engine, _interruptible() as cancel:
+    with cli.engine() as engine, _interruptible() as cancel, Working(action, quiet=cli.json) as working:
         outcome = engine.run_action(
             action,
-            params,
+            _as_wanted(engine, action, params, pairs),
             session=session,
             actor=cli.actor,
             idempotency_key=idempotency_key,
-            progress=None if cli.json else _progress,
+            progress=lambda _done, _total, message: working.say(message),
             cancel=cancel,
         )
     cli.outcome(outcome, lines(outcome.result) if lines and outcome.ok else None)
 
 
-def _progress(_done: float, _total: float | None, message: str) -> None:
-    if sys.stderr.isatty():
-        click.echo(text.dim(text.line(message, 100)).strip("\ue000\ue005"), err=True)
+def _as_wanted(
+    engine: Engine, action: str, params: Mapping[str, Any] | None, pairs: tuple[str, ...]
+) -> Mapping[str, Any] | None:
+    """The parameters with `version=1.4` as the text "1.4" where the action takes texts alone."""
+    typed = {name: value for name, _, value in (pair.partition("=") for pair in pairs)}
+    odd = [name for name in typed if params is not None and not isinstance(params[name], str)]
+    if params is None or not odd:
+        return params
+    schema = engine.action_schema(action).get("properties", {})
+    found = dict(params)
+    for name in odd:
+        kinds = {option.get("type") for option in schema.get(name, {}).get("anyOf", [schema.get(name, {})])}
+        if "string" in kinds and kinds <= {"string", "null"} and (params[name] is not None or "null" not in kinds):
+            found[name] = typed[name]
+    return found
 
 
 @contextmanager
@@ -142,7 +158,7 @@ def _interruptible() -> Iterator[threading.Event]:
 
 
 @click.command(cls=Command)
-@click.argument("key")
+@click.argument("key", type=Known("keys"))
 @click.argument("value")
 @click.option("--expected-version", type=click.IntRange(0), help="Refuse when it has another version; 0: must be new.")
 @click.option("--session", metavar="SES-ID", help="The session it belongs to.")

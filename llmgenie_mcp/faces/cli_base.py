@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import gc
 import json
+import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -19,6 +20,7 @@ import click
 
 from llmgenie_mcp.errors import LlmgenieError, ProjectError, UsageError
 from llmgenie_mcp.faces import cli_text as text
+from llmgenie_mcp.faces.cli_known import Known, kind_of
 from llmgenie_mcp.faces.cli_person import person
 
 if TYPE_CHECKING:
@@ -28,9 +30,24 @@ if TYPE_CHECKING:
     from llmgenie_mcp.storage import Storage
 
 OK, DENIED, USAGE = 0, 1, 2
+EXIT_CODES = {
+    0: "Done, or answered; what was checked is in order.",
+    1: "Refused by workflow or policies, failed, not healthy, or not answered by a person who had to.",
+    2: "The command line is wrong: an unknown command, option, name or parameter, or no project there.",
+    130: "Interrupted with Ctrl-C.",
+}
+"""What the exit codes say; `docs/cli.md` and the help repeat it."""
+COMPLETE = "_LLMGENIE_COMPLETE"
+"""The variable by which a shell asks for completions, as click names it."""
 INTERRUPTED = 130
 DRAIN_SECONDS = 60.0
 """So long does a command wait for what it led to; what is not delivered by then stays in the outbox."""
+
+
+class OutOfDate(LlmgenieError):
+    """A generated file is not as its source says."""
+
+    code = "out_of_date"
 
 
 @dataclass
@@ -61,7 +78,10 @@ class Cli:
             before = engine.storage.last_seq()
             yield engine
             if engine.storage.last_seq() > before:
-                deliver(engine)
+                from llmgenie_mcp.faces.cli_progress import Working
+
+                with Working("Delivering what it led to", quiet=self.json):
+                    deliver(engine)
 
     @contextmanager
     def storage(self) -> Iterator[Storage]:
@@ -149,7 +169,7 @@ def _shared() -> list[click.Parameter]:
     return [
         click.Option(
             ["--project", "folder"], metavar="DIR", expose_value=False, callback=_keep,
-            help="The project's folder; else LLMGENIE_PROJECT, else the git checkout you are in.",
+            type=Known("folder"), help="The project's folder; else LLMGENIE_PROJECT, else the git checkout you are in.",
         ),
         click.Option(["--json", "json"], is_flag=True, expose_value=False, callback=_keep, help="Answer as JSON."),
     ]  # fmt: skip
@@ -160,6 +180,9 @@ class Command(click.Command):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
+        for param in self.params:
+            if param.type is click.STRING and (known := kind_of(param.metavar)):
+                param.type = known
         self.params += _shared()
 
 
@@ -191,6 +214,8 @@ class _Top(click.Command):
 
     def main(self, args: Sequence[str] | None = None, *more: Any, **options: Any) -> NoReturn:
         """Run a command line and exit."""
+        if COMPLETE in os.environ:
+            _complete(super().main, more, options)
         given = list(sys.argv[1:] if args is None else args)
         options["standalone_mode"] = False
         as_json = "--json" in given
@@ -201,21 +226,49 @@ class _Top(click.Command):
         except LlmgenieError as error:
             sys.exit(_error(error, as_json))
         except click.Abort:
-            text.say("Interrupted.", error=True)
+            if as_json:
+                print_json({"ok": False, "error": {"code": "interrupted", "message": "Interrupted.", "hint": ""}})
+            else:
+                text.say("Interrupted.", error=True)
             sys.exit(INTERRUPTED)
         except BrokenPipeError:
             # Who read our output has gone; Python would complain once more when it flushes at the end.
-            import os
-
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(DENIED)
         sys.exit(code if isinstance(code, int) else OK)
 
 
+def _complete(main: Callable[..., Any], more: Sequence[Any], options: Mapping[str, Any]) -> NoReturn:
+    """Answer a shell that completes a command line. Whatever goes wrong, a person who types is not disturbed."""
+    with open(os.devnull, "w", encoding="utf-8") as nowhere, redirect_stderr(nowhere):  # noqa: PTH123 - no file to speak of
+        try:
+            main([], *more, **options)
+        except (Exception, KeyboardInterrupt):  # noqa: BLE001 - no project, a damaged store: there is nothing to offer
+            sys.exit(OK)
+    sys.exit(OK)
+
+
 class Root(_Top, Group):
-    """`llmgenie` itself."""
+    """`llmgenie` itself: its commands are imported when they are asked for."""
 
     group_class = Group
+
+    def __init__(self, *args: Any, modules: Mapping[str, Sequence[str]], **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._module_of = {name: module for module, names in modules.items() for name in names}
+
+    def list_commands(self, context: click.Context) -> list[str]:  # noqa: ARG002 - click's name for it
+        """The names of all commands."""
+        return sorted(self._module_of)
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        """The command of that name, or None."""
+        if name not in self.commands and name in self._module_of:
+            from importlib import import_module
+
+            for command in import_module(f"llmgenie_mcp.faces.{self._module_of[name]}").COMMANDS:
+                self.add_command(command)
+        return super().get_command(context, name)
 
 
 class Script(_Top, Command):

@@ -107,12 +107,9 @@ def _part(path: Path) -> str | None:
 def _of_catalog(store: Path, *, trusted: bool) -> list[Problem]:
     from llmgenie_mcp import plugins
     from llmgenie_mcp.config import Settings
-    from llmgenie_mcp.engine.definitions import offered
+    from llmgenie_mcp.engine.definitions import catalog_of, offered
     from llmgenie_mcp.engine.plugged import plugged
-    from llmgenie_mcp.engine.situation import vocabulary
-    from llmgenie_mcp.loader.catalog import load_catalog
     from llmgenie_mcp.loader.settings import read_settings
-    from llmgenie_mcp.operations import OPERATIONS
 
     problems, settings, actions = [], None, plugins.actions()
     has = plugged(Settings(), trusted)
@@ -123,16 +120,7 @@ def _of_catalog(store: Path, *, trusted: bool) -> list[Problem]:
     except DefinitionError as error:
         problems += _listed(error)
     try:
-        catalog = load_catalog(
-            store,
-            actions=actions,
-            operations=OPERATIONS,
-            vocabulary=vocabulary(has.off),
-            trusted=trusted,
-            settings=settings,
-            plugged=has.definitions(),
-            thorough=True,
-        )
+        catalog = catalog_of(store, settings, trusted, has, actions, thorough=True)
     except DefinitionError as error:
         return problems + _listed(error)
     return problems + [problem.to_dict() for told in catalog.faults.values() for problem in told]

@@ -16,6 +16,8 @@ from llmgenie_mcp.faces.cli_base import Cli, Command, quick_imports
 from llmgenie_mcp.faces.cli_checks import Check
 from llmgenie_mcp.faces.cli_doctor_live import examine_live
 from llmgenie_mcp.faces.cli_doctor_points import examine_points, mend_points
+from llmgenie_mcp.faces.cli_doctor_upstream import examine_upstreams
+from llmgenie_mcp.faces.cli_progress import Working
 from llmgenie_mcp.faces.cli_read import pass_cli
 from llmgenie_mcp.project import Project, git_top
 
@@ -36,7 +38,8 @@ def doctor(cli: Cli, repair: bool, fix: bool) -> None:
     repair = repair or fix
     done = _repair(cli.project) if repair else []
     done += [f"{name} is written again." for name in mend_points(cli.project)] if fix else []
-    checks = examine(cli)
+    with Working("Looking at everything", quiet=cli.json):
+        checks = examine(cli)
     ok = all(check.status != "fail" for check in checks)
     lines = [f"repaired: {sentence}" for sentence in done] or (["Nothing had to be repaired."] if repair else [])
     for check in checks:
@@ -64,6 +67,7 @@ def examine(cli: Cli) -> list[Check]:
         _state_folder,
         examine_points,
         examine_live,
+        examine_upstreams,
     ):
         checks += look(project)
     return checks

@@ -12,8 +12,9 @@ from llmgenie_mcp.faces.cli_base import quick_imports
 from llmgenie_mcp.faces.cli_checks import Check
 
 if TYPE_CHECKING:
-    from llmgenie_mcp.config import Secret, Settings
+    from llmgenie_mcp.engine.definitions import Definitions
     from llmgenie_mcp.project import Project
+    from llmgenie_mcp.secret import Secret
 
 OLD = 3600
 """Seconds after which a pending delivery is worth a look."""
@@ -42,22 +43,34 @@ def examine_live(project: Project) -> Iterator[Check]:
             yield Check(
                 "live", "fail", f"{library} is not installed: no {what}.", f"pip install 'llmgenie-mcp[{extra}]'"
             )
-    yield from _secrets(settings)
+    yield from _secrets(found)
     if rules:
         yield Check("live", "ok", f"trigger rules: {', '.join(rules)}")
     yield from _outbox(project)
 
 
-def _secrets(settings: Settings) -> Iterator[Check]:
-    for what, secret in _wanted(settings):
+def _secrets(found: Definitions) -> Iterator[Check]:
+    """Which secrets are there, and where they were found; never what they are."""
+    wanted: dict[str, tuple[Secret, list[str]]] = {}
+    for what, secret in _wanted(found):
+        wanted.setdefault(secret.place, (secret, []))[1].append(what)
+    there = []
+    for place, (secret, users) in wanted.items():
+        whose = ", ".join(dict.fromkeys(users))
         try:
             secret.read()
+            there.append(f"{whose}: from {place}")
         except ActionError as error:
-            hint = "Set it for this shell and where the server is started (in the MCP entry: env)."
-            yield Check("live", "warn", f"{what}: {error.message}", hint)
+            hint = error.hint
+            if secret.env is not None:
+                hint = "Set it for this shell and where the server is started (in the MCP entry: env)."
+            yield Check("secrets", "warn", f"{whose}: {error.message}", hint)
+    if there:
+        yield Check("secrets", "ok", "; ".join(there))
 
 
-def _wanted(settings: Settings) -> Iterator[tuple[str, Secret]]:
+def _wanted(found: Definitions) -> Iterator[tuple[str, Secret]]:
+    settings = found.settings
     for name, webhook in settings.webhooks.items():
         if webhook.secret is not None:
             yield f"webhook {name}", webhook.secret
@@ -67,11 +80,20 @@ def _wanted(settings: Settings) -> Iterator[tuple[str, Secret]]:
         yield from ((f"notification {name}", secret) for secret in told.to)
     for name, ci in settings.ci.items():
         yield f"ci {name}", ci.token
+    for name, tracker in settings.trackers.items():
+        yield f"tracker {name}", tracker.token
     for name, model in settings.models.items():
         if model.key is not None:
             yield f"model {name}", model.key
     for name, call in settings.calls.items():
         yield from ((f"call {name}", secret) for secret in call.secret_headers.values())
+    for name, upstream in settings.upstreams.items():
+        login = (upstream.login.client_secret,) if upstream.login and upstream.login.client_secret else ()
+        given = (*upstream.env.values(), *upstream.secret_headers.values(), *login)
+        yield from ((f"upstream {name}", secret) for secret in given if not isinstance(secret, str))
+    for name, declared in found.catalog.declared.items():
+        calls = (step.call for step in declared.plan if step.call is not None)
+        yield from ((f"action {name}", secret) for call in calls for secret in call.secret_headers.values())
 
 
 def _outbox(project: Project) -> Iterator[Check]:

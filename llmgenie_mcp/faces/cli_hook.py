@@ -10,6 +10,7 @@ import click
 from llmgenie_mcp.errors import UsageError
 from llmgenie_mcp.faces import cli_text as text
 from llmgenie_mcp.faces.cli_base import Cli, Group, quick_imports
+from llmgenie_mcp.faces.cli_known import Known
 from llmgenie_mcp.faces.cli_read import pass_cli
 
 EFFECTS = ("allow", "ask", "deny", "fault")
@@ -36,7 +37,7 @@ def status(cli: Cli) -> None:
 
 
 @hook.command()
-@click.argument("host")
+@click.argument("host", type=Known("hosts"))
 @pass_cli
 def command(cli: Cli, host: str) -> None:
     """The command that HOST has to run, with its payload on stdin.

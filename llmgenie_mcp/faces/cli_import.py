@@ -11,6 +11,7 @@ from llmgenie_mcp.errors import UsageError
 from llmgenie_mcp.faces import cli_text as text
 from llmgenie_mcp.faces.cli_base import Cli
 from llmgenie_mcp.faces.cli_base import Command as Shared
+from llmgenie_mcp.faces.cli_progress import Working
 from llmgenie_mcp.faces.cli_read import pass_cli
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def import_(
     """
     from llmgenie_mcp.importers import MEBIBYTE, import_path
 
-    with cli.engine() as engine:
+    with cli.engine() as engine, Working(f"Importing {path}", quiet=cli.json) as working:
         outcome, report = import_path(
             engine,
             path,
@@ -58,6 +59,7 @@ def import_(
             encoding=encoding,
             actor=cli.actor,
             session=session,
+            progress=lambda _done, _total, message: working.say(message),
         )
     if not outcome.ok:
         cli.outcome(outcome)

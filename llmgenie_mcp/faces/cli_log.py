@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import queue
+import select
+import sys
 from typing import Any
 
 import click
@@ -10,6 +12,9 @@ import click
 from llmgenie_mcp.faces import cli_text as text
 from llmgenie_mcp.faces.cli_base import Cli, Group
 from llmgenie_mcp.faces.cli_read import pass_cli, read
+
+LOOK = 0.5
+"""Seconds between two looks whether anybody still reads what is followed."""
 
 
 @click.group(cls=Group, invoke_without_command=True)
@@ -54,13 +59,29 @@ def _follow(cli: Cli, query: str | None, limit: int) -> None:
             for entry in reversed(before[:limit]):
                 _tell(cli, entry)
             while True:
-                entry = {name: value for name, value in arrived.get().items() if name != "changes"}
+                try:
+                    line = arrived.get(timeout=LOOK)
+                except queue.Empty:
+                    if _unread():
+                        return
+                    continue
+                entry = {name: value for name, value in line.items() if name != "changes"}
                 if matches(entry) and entry["seq"] > seen:
                     _tell(cli, entry)
         except KeyboardInterrupt:
             return
         finally:
             watcher.stop()
+
+
+def _unread() -> bool:
+    """Whether stdout is a pipe that nobody reads any more: else `| head` would wait for the next line."""
+    try:
+        poll = select.poll()
+        poll.register(sys.stdout.fileno(), select.POLLERR)
+        return any(event & select.POLLERR for _, event in poll.poll(0))
+    except (AttributeError, OSError, ValueError):  # no poll on this system, or no file behind stdout
+        return False
 
 
 def _tell(cli: Cli, entry: dict[str, Any]) -> None:

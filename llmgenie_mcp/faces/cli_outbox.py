@@ -83,23 +83,58 @@ def replay(cli: Cli, ids: tuple[str, ...], everything: bool) -> None:
 @outbox.command()
 @click.argument("ids", metavar="OUT-ID…", nargs=-1, required=True)
 @pass_cli
+def retry(cli: Cli, ids: tuple[str, ...]) -> None:
+    """Have items tried now, whether they wait for their next attempt or were given up.
+
+    Deliveries to one destination go in order: an item goes when those before it are gone.
+    """
+    from llmgenie_mcp.faces.readiness import someone_delivers
+    from llmgenie_mcp.outbox import TABLE
+
+    with cli.engine() as engine:  # which delivers at its end what is due, where no server does
+        done = engine.retry_deliveries(ids, actor=cli.actor)
+    with cli.storage() as storage:
+        items = storage.query(TABLE, {"status": "pending"}).items
+        left = {one: _brief(item) for one in done if (item := storage.get(TABLE, one)) is not None}
+    first: dict[str, str] = {}
+    for item in items:
+        first.setdefault(item["destination"], item["id"])
+    behind = {one: first[item["destination"]] for one, item in left.items() if item["status"] == "pending"}
+    lines = text.table(map(_row, left.values()), *COLUMNS, empty="")
+    lines += [f"Delivered: {', '.join(one for one in done if one not in left)}." if len(left) < len(done) else ""]
+    lines += [f"{one} stands behind {other}." for one, other in behind.items() if other != one]
+    if behind:
+        lines.append(_who(someone_delivers(cli.project.store)))
+    cli.show({"retried": done, "left": list(left.values())}, lines)
+
+
+@outbox.command()
+@click.argument("ids", metavar="OUT-ID…", nargs=-1, required=True)
+@pass_cli
+def skip(cli: Cli, ids: tuple[str, ...]) -> None:
+    """Give items up now, so that those behind them go on.
+
+    They are kept: outbox replay tries them again. Works for a person at a terminal only.
+    """
+    rows, who = _chosen(cli, "Skipping a delivery", "skip", ids)
+    with cli.engine() as engine:
+        if not confirmed(f"To give up {len(rows)} of the outbox, as {who},"):
+            cli.show({"skipped": []}, "Nothing was skipped.", ok=False)
+        done = engine.skip_deliveries(ids, actor=cli.actor)
+    told = f"Given up: {', '.join(done)}; llmgenie outbox replay tries again." if done else "None of them waits."
+    cli.show({"skipped": done}, told)
+
+
+@outbox.command()
+@click.argument("ids", metavar="OUT-ID…", nargs=-1, required=True)
+@pass_cli
 def drop(cli: Cli, ids: tuple[str, ...]) -> None:
     """Take items off without delivering them.
 
     The log keeps what they were. Works for a person at a terminal only: what an agent did is told to others this way too.
     """
-    project = cli.project
-    who = require_person("Dropping a delivery", f"llmgenie outbox drop {' '.join(ids)} --project {project.root}")
-    from llmgenie_mcp.errors import UnknownName
-    from llmgenie_mcp.outbox import TABLE
-
+    rows, who = _chosen(cli, "Dropping a delivery", "drop", ids)
     with cli.engine() as engine:
-        there = {item["id"]: item for item in engine.storage.query(TABLE).items}
-        for one in ids:
-            if one not in there:
-                raise UnknownName("item of the outbox", one, there)
-        rows = [_row(_brief(there[one])) for one in dict.fromkeys(ids)]
-        text.say(text.table(rows, *COLUMNS), error=cli.json)
         if not confirmed(f"To drop {len(rows)} of the outbox, as {who},"):
             cli.show({"dropped": []}, "Nothing was dropped.", ok=False)
         done = engine.drop_deliveries(ids, actor=cli.actor)
@@ -146,6 +181,22 @@ def deliver(cli: Cli, timeout: float) -> None:
             f"Under way: {data['due']}. A server goes on looking; without one, say llmgenie outbox deliver again."
         )
     cli.show(data, lines, ok=not data["failed"] and not (data["due"] and late))
+
+
+def _chosen(cli: Cli, what: str, command: str, ids: tuple[str, ...]) -> tuple[list[Document], str]:
+    """The items that a person named, shown to them, and who that is. Raises NeedsPerson, UnknownName."""
+    who = require_person(what, f"llmgenie outbox {command} {' '.join(ids)} --project {cli.project.root}")
+    from llmgenie_mcp.errors import UnknownName
+    from llmgenie_mcp.outbox import TABLE
+
+    with cli.storage() as storage:
+        there = {item["id"]: item for item in storage.query(TABLE).items}
+    for one in ids:
+        if one not in there:
+            raise UnknownName("item of the outbox", one, there)
+    rows = [_row(_brief(there[one])) for one in dict.fromkeys(ids)]
+    text.say(text.table(rows, *COLUMNS), error=cli.json)
+    return rows, who
 
 
 def _came_of(engine: Engine, before: int, mine: bool) -> Document:

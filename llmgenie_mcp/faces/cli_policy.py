@@ -9,7 +9,8 @@ from llmgenie_mcp.faces import cli_text as text
 from llmgenie_mcp.faces.cli_act import parameters, params_options
 from llmgenie_mcp.faces.cli_base import Cli, Command, Group
 from llmgenie_mcp.faces.cli_check import report
-from llmgenie_mcp.faces.cli_read import pass_cli
+from llmgenie_mcp.faces.cli_known import Known
+from llmgenie_mcp.faces.cli_read import outlined, pass_cli
 
 
 @click.group(cls=Group)
@@ -21,13 +22,12 @@ def policy() -> None:
 @pass_cli
 def policy_list(cli: Cli) -> None:
     """Every policy with its level, and where it comes from."""
-    with cli.engine(read_only=True) as engine:
-        data = engine.policies()
+    data = [*outlined(cli).policies]
     cli.show(data, text.table(data, "name", "level", "origin", "description"))
 
 
 @policy.command()
-@click.argument("name")
+@click.argument("name", type=Known("policies"))
 @pass_cli
 def show(cli: Cli, name: str) -> None:
     """One policy with its rules."""
@@ -67,8 +67,10 @@ def check(cli: Cli, files: tuple[str, ...]) -> None:
 
 
 @click.command(cls=Command)
-@click.argument("action")
-@click.option("--policy", "only", metavar="NAME", help="Ask one policy; all that apply when left out.")
+@click.argument("action", type=Known("actions", "operations"))
+@click.option(
+    "--policy", "only", metavar="NAME", type=Known("policies"), help="Ask one policy; all that apply when left out."
+)
 @click.option("--session", metavar="SES-ID", help="As that session.")
 @click.option("--trace", is_flag=True, help="Every rule that was looked at, clause by clause.")
 @params_options

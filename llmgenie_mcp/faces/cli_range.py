@@ -7,6 +7,8 @@ says is taken for such a command.
 from __future__ import annotations
 
 import os
+import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -17,6 +19,7 @@ import click
 from llmgenie_mcp.errors import UsageError
 from llmgenie_mcp.faces import cli_text as text
 from llmgenie_mcp.faces.cli_base import Cli, Command, quick_imports
+from llmgenie_mcp.faces.cli_progress import Working
 from llmgenie_mcp.faces.cli_read import pass_cli
 
 if TYPE_CHECKING:
@@ -66,11 +69,22 @@ class Finding:
 @click.option("--branch", metavar="NAME", help="The branch they are on; else what CI says, else the one checked out.")
 @click.option("--strict", is_flag=True, help="Exit with 1 also for what only a person may agree to.")
 @click.option(
-    "--code-owners", is_flag=True, help="Code owners must approve what binds agents: warn of it, do not fail."
+    "--code-owners",
+    is_flag=True,
+    help="Code owners must approve what binds agents: what the checkout defines holds, and a change of it is a warning.",
 )
+@click.option("--each", metavar="NAME", help="Run this command of the settings on each commit: it must pass on all.")
 @click.option("--no-tasks", is_flag=True, help="Do not ask each message for a task.")
 @pass_cli
-def check(cli: Cli, revisions: str, branch: str | None, strict: bool, code_owners: bool, no_tasks: bool) -> None:
+def check(
+    cli: Cli,
+    revisions: str,
+    branch: str | None,
+    strict: bool,
+    code_owners: bool,
+    each: str | None,
+    no_tasks: bool,
+) -> None:
     """Judge commits that were made, as CI does.
 
     Each commit of the range is judged as if an agent made it: its message, its task, secrets in the lines it adds, and
@@ -78,19 +92,29 @@ def check(cli: Cli, revisions: str, branch: str | None, strict: bool, code_owner
     """
     with quick_imports():
         from llmgenie_mcp import commits
+        from llmgenie_mcp.faces.cli_range_each import command_named, failures
 
     project = cli.project
     branch = branch or _branch(project)
     notes: list[str] = []
     known = None if no_tasks else _tasks(cli, project, notes)
+    command = command_named(project, each) if each else None  # before anything is taken for accepted
     judged: list[tuple[Commit, list[Finding]]] = []
-    with _supposed(project) as (engine, session):
+    with (
+        Working(f"Judging {revisions}", quiet=cli.json) as working,
+        _owners_accept(project, code_owners),
+        _supposed(project) as (engine, session),
+    ):
         if session is None:
             notes.append(WITHOUT_SESSION)
         for commit in commits.in_range(project.root, revisions, branch):
+            working.say(f"{len(judged) + 1}, {commit.oid[:10]}")
             tasks = None if known is None else commits.tasks_named(commit.message, known)
             found = _findings(engine, session, commit, commit.operations(tasks))
             judged.append((commit, [_owned(one) if code_owners else one for one in found]))
+    if each and command:
+        wrong = dict(failures(project.root, command, [commit.oid for commit, _ in judged]))
+        judged = [(commit, [*found, *_of_each(each, wrong[commit.oid])]) for commit, found in judged]
     effects = [_strictest(found) for _, found in judged]
     denied, asked = effects.count("deny"), effects.count("ask")
     rows = [
@@ -104,8 +128,11 @@ def check(cli: Cli, revisions: str, branch: str | None, strict: bool, code_owner
         for (c, found), effect in zip(judged, effects, strict=True)
     ]
     data = {"range": revisions, "branch": branch, "commits": rows, "denied": denied, "asked": asked, "notes": notes}
-    lines = [one for commit, found in judged for one in _lines(commit, found)] or [f"No commits in {revisions}."]
+    told: set[str] = set()
+    lines = [one for commit, found in judged for one in _lines(commit, found, told)] or [f"No commits in {revisions}."]
     lines += [text.dim(note) for note in notes]
+    if len(judged) > 1:
+        lines += _counted([found for _, found in judged])
     if judged:
         count = f"{len(judged)} commit{'s' if len(judged) > 1 else ''}"
         lines.append(f"{count} on {branch}: {denied} denied, {asked} for a person to agree to.")
@@ -113,6 +140,26 @@ def check(cli: Cli, revisions: str, branch: str | None, strict: bool, code_owner
     if on_github:
         lines = [*_silenced(lines), *(_annotation(finding) for _, found in judged for finding in found)]
     cli.show(data, lines, ok=not denied and not (strict and asked))
+
+
+@contextmanager
+def _owners_accept(project: Project, accept: bool) -> Iterator[None]:
+    """With the checkout's own definitions accepted, by a record of trust that ends with the block; the user's is not touched."""
+    if not accept:
+        yield
+        return
+    from llmgenie_mcp import trust
+
+    before = os.environ.get(trust.STATE_ENVIRONMENT)
+    with tempfile.TemporaryDirectory(prefix="llmgenie-check-") as folder:
+        os.environ[trust.STATE_ENVIRONMENT] = folder
+        try:
+            trust.trust(project.store)
+            yield
+        finally:
+            os.environ.pop(trust.STATE_ENVIRONMENT)
+            if before is not None:
+                os.environ[trust.STATE_ENVIRONMENT] = before
 
 
 @contextmanager
@@ -130,13 +177,28 @@ def _findings(engine: Engine, session: str | None, commit: Commit, operations: l
         rule = f"{reason.policy}/{reason.rule}"
         path = operation.params.get("path")
         if operation.name == "git.commit" and _about_secrets(reason):
-            for found in commit.secrets:
+            for found in _standing(engine, session, operation, rule, commit):
                 said = f"{found['path']}:{found['line']} adds what looks like a secret ({found['kind']})."
                 yield Finding(reason.effect, rule, said, found["path"], found["line"], reason.fix)
         else:
             yield Finding(reason.effect, rule, reason.message, path, None, reason.fix)
     for path in commit.unread:
         yield Finding("ask", "check/too-much-to-search", f"{path} was not searched for secrets to its end.", path)
+
+
+def _standing(
+    engine: Engine, session: str | None, operation: Operation, rule: str, commit: Commit
+) -> Iterator[dict[str, Any]]:
+    """The secrets of a commit that `rule` is about: a project may have said that some are made up."""
+    for found in commit.secrets:
+        alone = replace(operation, params={**operation.params, "secret_paths": [found["path"]]})
+        if any(f"{reason.policy}/{reason.rule}" == rule for _, reason in _reasons(engine, session, [alone])):
+            yield found
+
+
+def _of_each(name: str, wrong: str) -> Iterator[Finding]:
+    if wrong:
+        yield Finding("deny", "check/each", f"{name} {wrong}")
 
 
 def _owned(finding: Finding) -> Finding:
@@ -192,7 +254,14 @@ def _tasks(cli: Cli, project: Project, notes: list[str]) -> Callable[[str], bool
     return lambda _: True
 
 
-def _lines(commit: Commit, found: list[Finding]) -> Iterator[str]:
+def _lines(commit: Commit, found: list[Finding], told: set[str]) -> Iterator[str]:
+    """One commit for people.
+
+    Args:
+        commit: which.
+        found: what stands against it.
+        told: the rules whose way out was said already; it is said once, not with each commit.
+    """
     word = {"deny": "denied", "ask": "warn", "allow": "ok"}[_strictest(found)]
     yield f"{text.mark(word)} {commit.oid[:10]} {text.line(commit.subject, 100)}"
     counts: dict[str, int] = {}
@@ -200,11 +269,19 @@ def _lines(commit: Commit, found: list[Finding]) -> Iterator[str]:
         counts[finding.rule] = count = counts.get(finding.rule, 0) + 1
         if count <= SHOWN:
             yield f"  - {finding.rule} ({finding.effect}): {text.line(finding.message, 400)}"
-            if count == 1 and finding.fix:
+            if finding.fix and finding.rule not in told:
+                told.add(finding.rule)
                 yield f"  {text.line(text.fix(finding.fix), 300)}"
     for rule, count in counts.items():
         if count > SHOWN:
             yield f"  - {rule}: {count - SHOWN} more"
+
+
+def _counted(judged: list[list[Finding]]) -> Iterator[str]:
+    """In how many commits each rule found something, the most first: what to mend once and not a commit at a time."""
+    counts = Counter(rule for found in judged for rule in {finding.rule for finding in found})
+    for rule, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
+        yield text.dim(f"  {count} of {len(judged)}: {rule}")
 
 
 def _silenced(lines: list[str]) -> Iterator[str]:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from llmgenie_mcp.faces import cli_text as text
-from llmgenie_mcp.faces.cli_base import Cli, Command
+from llmgenie_mcp.faces.cli_base import Cli, Command, quick_imports
+from llmgenie_mcp.faces.cli_known import Known
+
+if TYPE_CHECKING:
+    from llmgenie_mcp.engine.outline import Outline
 
 pass_cli = click.make_pass_decorator(Cli, ensure=True)
 
 
 @click.command(cls=Command)
-@click.argument("context", required=False)
+@click.argument("context", required=False, type=Known("modes", "workflows", "instances"))
 @click.option("--query", help="Words to search names and descriptions for; the best come first, with their schema.")
 @click.option("--session", metavar="SES-ID", help="As that session sees it.")
 @click.option("--blocked", is_flag=True, help="Also what may not be done, and why.")
@@ -53,9 +57,25 @@ def state(cli: Cli, session: str | None) -> None:
 
     Project, mode, sessions, open reviews and releases with what may come next, approvals that wait.
     """
-    with cli.engine(read_only=True) as engine:
-        data = engine.workflow_state(session)
+    from llmgenie_mcp.engine.standing import StoreReader
+
+    known = outlined(cli)
+    with cli.storage() as storage:
+        data = known.state(cli.project, StoreReader(storage), session, [*getattr(storage, "warnings", [])])
     cli.show(data, _state_lines(data))
+
+
+def outlined(cli: Cli) -> Outline:
+    """What is told of the definitions: as it was kept while nothing behind it has changed, else from the definitions."""
+    from llmgenie_mcp.engine import outline
+
+    project = cli.project
+    if known := outline.read(project.store):
+        return known
+    before = outline.mark_of(project.store)
+    with quick_imports():
+        from llmgenie_mcp.engine.definitions import load
+    return outline.of(project.store, load(project), before)
 
 
 def _state_lines(data: dict[str, Any]) -> list[str]:
@@ -85,7 +105,7 @@ def _state_lines(data: dict[str, Any]) -> list[str]:
 
 
 @click.command(cls=Command)
-@click.argument("key")
+@click.argument("key", type=Known("keys"))
 @click.option("--query", help="Words that must all occur; field:value compares one field.")
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 500), help="At most so many.")
 @click.option("--cursor", help="From the answer before, for what follows.")
@@ -94,7 +114,7 @@ def context(cli: Cli, key: str, query: str | None, limit: int, cursor: str | Non
     """Read context data by key.
 
     KEY is tasks, roadmap, sessions, instances, approvals, runs, notes, lessons, opinions, outbox or meta-log;
-    one document is tasks/TSK-1.
+    one document is tasks/TSK-1. Of other servers: upstream/NAME, upstream/NAME/URI.
     """
     data = read(cli, key, query, limit, cursor)
     if "items" not in data:
@@ -109,8 +129,12 @@ def context(cli: Cli, key: str, query: str | None, limit: int, cursor: str | Non
 
 
 def read(cli: Cli, key: str, query: str | None = None, limit: int = 50, cursor: str | None = None) -> dict[str, Any]:
-    """`Engine.context_data` without the Engine."""
+    """`Engine.context_data` without the Engine, but for what other servers have."""
     from llmgenie_mcp import contextdata
+
+    if key.lstrip("/").partition("/")[0] == "upstream":
+        with cli.engine() as engine:
+            return engine.context_data(key, query, limit, cursor)
 
     with cli.storage() as storage:
         return contextdata.read(storage, key, query, limit, cursor)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -52,7 +53,19 @@ def say(lines: Sequence[str] | str, *, error: bool = False) -> None:
     """Print lines, the empty ones left out; with colours on a terminal."""
     for one in [lines] if isinstance(lines, str) else lines:
         if one:
-            click.echo(_STYLED.sub(_rendered, plain(one)), err=error)
+            click.echo(_STYLED.sub(_rendered, plain(one)), err=error, color=_colours())
+
+
+def _colours() -> bool | None:
+    """Whether there are colours; None: on a terminal.
+
+    NO_COLOR is by https://no-color.org, FORCE_COLOR by https://force-color.org; who sets both has none.
+    """
+    if os.environ.get("NO_COLOR"):
+        return False
+    if os.environ.get("FORCE_COLOR"):
+        return True
+    return False if os.environ.get("TERM") == "dumb" else None
 
 
 def mark(word: str) -> str:
@@ -70,18 +83,27 @@ def dim(words: str) -> str:
     return f"\ue005{words}\ue000"
 
 
+def no_styles(words: str) -> str:
+    """Words without the marks of `mark`, `strong` and `dim`."""
+    return _STYLED.sub(lambda found: found[2], words)
+
+
 def _rendered(found: re.Match[str]) -> str:
     return click.style(found[2], **_STYLES[found[1]])
 
 
 def table(rows: Iterable[Mapping[str, Any]], *columns: str, empty: str = "Nothing.") -> list[str]:
-    """Rows in columns as wide as their longest cell; columns that are empty everywhere are left out."""
-    cells = [[line(_cell(row.get(name)), 90) for name in columns] for row in rows]
-    if not cells:
+    """Rows in columns that fit the terminal, there with their names above; columns that are empty everywhere are left out."""
+    from llmgenie_mcp.faces import cli_table
+
+    names, found = cli_table.cells(rows, columns, lambda value: line(_cell(value), cli_table.LONGEST))
+    if not found:
         return [empty]
-    kept = [index for index in range(len(columns)) if any(row[index] for row in cells)]
-    widths = {index: max(len(row[index]) for row in cells) for index in kept}
-    return ["  ".join(row[index].ljust(widths[index]) for index in kept).rstrip() for row in cells]
+    room = cli_table.room()
+    if room is None:
+        return cli_table.layout(found, None)
+    head, *lines = cli_table.layout([[name.replace("_", " ").rstrip() for name in names], *found], room)
+    return [dim(head), *lines]
 
 
 def _cell(value: object) -> object:

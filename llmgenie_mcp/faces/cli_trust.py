@@ -18,9 +18,10 @@ from llmgenie_mcp.faces.cli_person import confirmed, require_person
 from llmgenie_mcp.faces.cli_read import pass_cli
 
 if TYPE_CHECKING:
-    from llmgenie_mcp.config import Call, Ci, Model, Rest, Secret, Webhook
+    from llmgenie_mcp.config import Call, Ci, Model, Rest, Secret, Settings, Webhook
     from llmgenie_mcp.declared import Step
     from llmgenie_mcp.engine.definitions import Definitions
+    from llmgenie_mcp.tracking import Tracker
 
 SEEN = "trusted-files.json"
 """Beside the record of trust: the hash of each file as it was accepted, to tell later what has changed."""
@@ -58,7 +59,8 @@ def trust(cli: Cli, revoke: bool, show: bool) -> None:
         record.distrust(project.store)
         raise ProjectError(CHANGED, "Read them again: llmgenie trust")
     _remember(project.store, {file["path"]: file["sha256"] for file in data["files"]})
-    cli.show({**data, "trusted": True}, f"{text.mark('ok')} accepted: {len(data['files'])} files of {project.store}.")
+    files = "1 file" if len(data["files"]) == 1 else f"{len(data['files'])} files"
+    cli.show({**data, "trusted": True}, f"{text.mark('ok')} accepted: {files} of {project.store}.")
 
 
 def _facts(cli: Cli, store: Path) -> dict[str, Any]:
@@ -139,15 +141,24 @@ def _live(found: Definitions) -> Iterator[str]:
     for name, ci in settings.ci.items():
         at = f"given {_place(ci.token)}, {ci.kind}{f' at {ci.api}' if ci.api else ''}{_inside(ci)}"
         yield f"ci {name} ({at}): agents may start {ci.workflow or 'a pipeline'} of {ci.project}"
+    yield from _trackers(settings)
     for name, call in settings.calls.items():
         secrets = ", ".join(map(_place, call.secret_headers.values()))
         yield f"call {name}{f', given {secrets}' if secrets else ''}{_inside(call)}: agents may {call.method} {call.url}"
     for name, model in settings.models.items():
         at = f"{f', given {_place(model.key)}' if model.key else ''}{_inside(model)}"
         yield f"model {name}{at}: to {model.url} agents may send prompts, and diffs of this project ({model.model})"
+    yield from _upstreams(settings)
+
+
+def _upstreams(settings: Settings) -> Iterator[str]:
+    """What is started or asked of other servers, and what they are given."""
     for name, upstream in settings.upstreams.items():
         given = [*upstream.env, *upstream.headers, *upstream.secret_headers]
         also = f", and it is given {', '.join(given)}" if given else ""
+        if login := upstream.login:
+            shown = f", given {_place(login.client_secret)}" if login.client_secret else ""
+            also += f", and logged in to as {login.client_id}{f' at {login.issuer}' if login.issuer else ''}{shown}"
         starts = upstream.url or f"starts {text.compact(list(upstream.command))} in {upstream.cwd}"
         yield f"upstream {name}: {starts}{also}; of its tools those that a person accepts are open"
 
@@ -174,10 +185,19 @@ def _door(rest: Rest) -> Iterator[str]:
 
 def _place(secret: Secret) -> str:
     """Where a secret lies: whoever accepts the settings sees what of theirs is sent away."""
+    if secret.keyring is not None:
+        return secret.place
     return f"${secret.env}" if secret.env else f"the content of {secret.file}"
 
 
-def _inside(remote: Webhook | Call | Ci | Model) -> str:
+def _trackers(settings: Settings) -> Iterator[str]:
+    for name, tracker in settings.trackers.items():
+        at = f"given {_place(tracker.token)}, {tracker.kind}{f' at {tracker.url}' if tracker.url else ''}{_inside(tracker)}"
+        made = ", and tasks made here go there" if tracker.create else ""
+        yield f"tracker {name} ({at}): tasks and the issues of {tracker.repository} are kept equal{made}"
+
+
+def _inside(remote: Webhook | Call | Ci | Model | Tracker) -> str:
     return ", private addresses too" if remote.allow_private else ""
 
 

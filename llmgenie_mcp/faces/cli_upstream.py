@@ -10,9 +10,11 @@ import click
 from llmgenie_mcp.errors import LlmgenieError, UnknownName, UsageError
 from llmgenie_mcp.faces import cli_text as text
 from llmgenie_mcp.faces.cli_base import Cli, Group
+from llmgenie_mcp.faces.cli_known import Known
 from llmgenie_mcp.faces.cli_person import confirmed, require_person
 from llmgenie_mcp.faces.cli_read import pass_cli
 from llmgenie_mcp.faces.cli_upstream_add import add, remove
+from llmgenie_mcp.faces.cli_upstream_login import login, logout
 
 if TYPE_CHECKING:
     from llmgenie_mcp.config import Upstream
@@ -25,14 +27,14 @@ DESCRIBED = 400
 
 @click.group(cls=Group)
 def upstream() -> None:
-    """Other MCP servers behind this one: list, add, refresh, accept, remove.
+    """Other MCP servers behind this one: add, log in, accept their tools.
 
     Their tools become actions NAME.tool, found by get_available_actions and run by run_action.
     """
 
 
 @upstream.command("list")
-@click.argument("name", required=False)
+@click.argument("name", required=False, type=Known("upstreams"))
 @pass_cli
 def upstream_list(cli: Cli, name: str | None) -> None:
     """List the servers of the settings; with NAME, its tools and how they stand."""
@@ -76,7 +78,7 @@ def refresh(cli: Cli, names: tuple[str, ...]) -> None:
 
 
 @upstream.command()
-@click.argument("name")
+@click.argument("name", type=Known("upstreams"))
 @click.argument("tools", nargs=-1)
 @pass_cli
 def accept(cli: Cli, name: str, tools: tuple[str, ...]) -> None:
@@ -135,6 +137,8 @@ def _known(cli: Cli, found: dict[str, Upstream], name: str) -> Listing:
 
 
 def _server(cli: Cli, found: dict[str, Upstream], name: str) -> dict[str, Any]:
+    from llmgenie_mcp.upstream.keys import keys_of
+
     known, one = _known(cli, found, name), found[name]
     return {
         "name": name,
@@ -142,6 +146,7 @@ def _server(cli: Cli, found: dict[str, Upstream], name: str) -> dict[str, Any]:
         "server": known.server,
         "tools": len(known.tools) if known.listed_at else None,
         "accepted": len(known.tools) - len(known.waiting()) if known.listed_at else None,
+        "logged_in": bool(one.url and keys_of(cli.project.store, name, one.url).load()),
         "waiting": [tool.name for tool in known.waiting()],
         "listed_at": known.listed_at or "never",
         "problems": list(known.problems),
@@ -195,4 +200,6 @@ def _shown(known: Listing, tool: Tool) -> list[str]:
 
 upstream.add_command(add)
 upstream.add_command(remove)
+upstream.add_command(login)
+upstream.add_command(logout)
 COMMANDS = (upstream,)

@@ -11,6 +11,7 @@ import click
 from llmgenie_mcp.errors import ProjectError, UnknownName, UsageError
 from llmgenie_mcp.faces import cli_text as text
 from llmgenie_mcp.faces.cli_base import Cli, Command
+from llmgenie_mcp.faces.cli_known import Known
 from llmgenie_mcp.faces.cli_person import answer, ask, person, refuse
 from llmgenie_mcp.faces.cli_read import pass_cli
 
@@ -51,12 +52,13 @@ def add(cli: Cli, names: tuple[str, ...], source: Path | None, url: str | None, 
 
 
 @click.command(cls=Command)
-@click.argument("name")
+@click.argument("name", type=Known("upstreams"))
 @click.option("--yes", is_flag=True, help="Without asking.")
 @pass_cli
 def remove(cli: Cli, name: str, yes: bool) -> None:
-    """Take a server out of the settings, and forget which of its tools were accepted."""
+    """Take a server out of the settings, and forget which of its tools were accepted, and a login there."""
     from llmgenie_mcp.upstream import listing
+    from llmgenie_mcp.upstream.keys import keys_of
 
     path = cli.project.store / "llmgenie.yaml"
     document = _document(path)
@@ -70,6 +72,7 @@ def remove(cli: Cli, name: str, yes: bool) -> None:
         del document["upstreams"]
     _write(path, _dumped(document) if document else "")
     listing.forget(cli.project.store, name)
+    keys_of(cli.project.store, name, "").forget()
     cli.show({"name": name, "removed": True}, f"{text.mark('ok')} {name} is removed. Next: llmgenie trust.")
 
 

@@ -11,7 +11,8 @@ from llmgenie_mcp.faces import cli_text as text
 from llmgenie_mcp.faces.cli_act import perform
 from llmgenie_mcp.faces.cli_base import Cli, Group
 from llmgenie_mcp.faces.cli_check import report
-from llmgenie_mcp.faces.cli_read import more, pass_cli, read
+from llmgenie_mcp.faces.cli_known import Known
+from llmgenie_mcp.faces.cli_read import more, outlined, pass_cli, read
 
 if TYPE_CHECKING:
     from llmgenie_mcp.engine import Engine
@@ -39,7 +40,7 @@ def session_list(cli: Cli, everything: bool, limit: int) -> None:
 @session.command()
 @click.option("--task", metavar="TSK-ID", help="The task to work on.")
 @click.option("--role", help="developer, reviewer, release_lead … as the team calls it.")
-@click.option("--mode", help="The mode to start in.")
+@click.option("--mode", type=Known("modes"), help="The mode to start in.")
 @click.option("--epic", help="The larger goal it belongs to.")
 @click.option("--worktree", metavar="DIR", help="The git worktree to work in, when it is another.")
 @pass_cli
@@ -88,18 +89,11 @@ def workflow() -> None:
 @pass_cli
 def workflow_list(cli: Cli) -> None:
     """Every workflow, and where it comes from."""
-    with cli.engine(read_only=True) as engine:
-        data = [
-            {
-                "name": name,
-                "version": entry.value.version,
-                "subject": entry.value.subject,
-                "origin": entry.origin,
-                "states": list(entry.value.states),
-                "description": entry.value.description,
-            }
-            for name, entry in engine.catalog.workflows.items()
-        ]
+    told = ("version", "subject", "origin", "states", "description")
+    flows = outlined(cli).flows
+    data = [
+        {"name": name, **{key: flow[key] for key in told}, "states": [*flow["states"]]} for name, flow in flows.items()
+    ]
     cli.show(data, text.table(data, "name", "origin", "description"))
 
 
@@ -111,7 +105,7 @@ def _workflow(engine: Engine, name: str) -> Workflow:
 
 
 @workflow.command("show")
-@click.argument("name")
+@click.argument("name", type=Known("workflows"))
 @pass_cli
 def workflow_show(cli: Cli, name: str) -> None:
     """A workflow with its states, triggers and guards."""
@@ -124,17 +118,21 @@ def workflow_show(cli: Cli, name: str) -> None:
         if state.actions:
             lines.append(f"    opens {', '.join(state.actions)}")
         for trigger, step in state.on.items():
-            lines.append(
-                f"  {trigger} → {step.target}{' (a person decides)' if step.approval else ''}: {step.description}"
-            )
+            told = f": {step.description}" if step.description else ""
+            lines.append(f"  {trigger} → {step.target}{' (a person decides)' if step.approval else ''}{told}")
             lines += [f"      if {guard.expression}\n        else: {guard.message}" for guard in step.guards]
     lines += [f"  anywhere: {trigger} → {step.target}" for trigger, step in flow.on.items()]
     cli.show(flow.model_dump(mode="json", exclude_defaults=True), lines)
 
 
 @workflow.command()
-@click.argument("name")
-@click.option("--instance", metavar="ID", help="Mark where this instance is, such as REV-1, and the way it went.")
+@click.argument("name", type=Known("workflows"))
+@click.option(
+    "--instance",
+    metavar="ID",
+    type=Known("instances"),
+    help="Mark where this instance is, such as REV-1, and the way it went.",
+)
 @click.option("--mermaid", "as_mermaid", is_flag=True, help="As Mermaid text, which GitHub and many editors draw.")
 @pass_cli
 def diagram(cli: Cli, name: str, instance: str | None, as_mermaid: bool) -> None:

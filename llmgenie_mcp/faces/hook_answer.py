@@ -91,7 +91,8 @@ def answer(request: HookRequest, guard: Callable[[], AbstractContextManager[Guar
     if store.is_dir() and not (event and event.conversation == PROBE):
         tally.note(store, request.host, event.name if event else "?", "fault")
     why = str(redact.redact(why))  # an error may quote what was asked
-    return fault(event, f"llmgenie cannot decide, and so refuses: {why} (`llmgenie doctor` tells what is wrong.)")
+    said = f"llmgenie cannot decide, and so refuses: {why} (`llmgenie doctor` tells what is wrong.)"
+    return fault(event, said, host=request.host, name=_named(request) if event is None else "")
 
 
 def read_event(agent: Agent, request: HookRequest) -> HookEvent:
@@ -105,6 +106,15 @@ def read_event(agent: Agent, request: HookRequest) -> HookEvent:
     if request.arguments:
         payload["__event__"] = request.arguments[0]
     return agent.read(payload)
+
+
+def _named(request: HookRequest) -> str:
+    """What an event that could not be read calls itself; "" where not even that can be read."""
+    try:
+        payload: Any = json.loads(request.payload.decode("utf-8-sig"))
+    except (ValueError, RecursionError):
+        return ""
+    return str(payload.get("hook_event_name", "")) if isinstance(payload, dict) else ""
 
 
 def answer_here(data: bytes) -> tuple[int, bytes, bytes]:

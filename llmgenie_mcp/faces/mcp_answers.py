@@ -85,7 +85,7 @@ def shorten_text(text: str, limit: int) -> str:
 
 def shrink(data: Any, limit: int) -> Any:
     """`data` with its longest texts and lists shortened until its JSON fits `limit` bytes."""
-    for text, items in ((1000, 60), (400, 40), (200, 25), (100, 12), (60, 6), (30, 2)):
+    for text, items in ((1000, 60), (400, 40), (200, 25), (150, 20), (120, 16), (100, 12), (60, 6), (30, 2)):
         data = _cut(data, text, items)
         if len(pydantic_core.to_json(data)) <= limit:
             break
@@ -105,6 +105,11 @@ def _cut(data: Any, text: int, items: int) -> Any:
 def error_text(error: LlmgenieError) -> str:
     """An error as a model reads it: what was wrong, what is right, and its code."""
     return "\n".join(part for part in (error.message, error.hint, f"(code: {error.code})") if part)
+
+
+def error(what: LlmgenieError, action: str) -> CallToolResult:
+    """A call that was wrong itself: the text of every other tool's error, and the same as data with what is right."""
+    return result(error_text(what), {"status": "error", "action": action, "error": what.to_dict()}, failed=True)
 
 
 def actions_text(data: Document) -> str:
@@ -133,6 +138,8 @@ def _action(action: Document) -> str:
         text += f" [{action['leads_to']}]"
     if action.get("if"):
         text += f" Only if: {'; '.join(str(condition) for condition in action['if'])}."
+    if action.get("example"):
+        text += f" Example: {_json(action['example'])}"
     return text
 
 

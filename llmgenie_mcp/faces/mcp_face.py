@@ -22,6 +22,7 @@ from pydantic import AnyUrl
 
 import llmgenie_mcp
 from llmgenie_mcp.errors import LlmgenieError, UnknownName, shorten
+from llmgenie_mcp.faces import mcp_answers as answers
 from llmgenie_mcp.faces import mcp_prompts, mcp_resources
 from llmgenie_mcp.faces.background import Background
 from llmgenie_mcp.faces.mcp_answers import error_text
@@ -38,6 +39,8 @@ RESOURCE_NOT_FOUND = -32002
 NEED_PROJECT = ("subscriptions/listen", "resources/subscribe", "completion/complete")
 READER = "reader"
 GREETINGS = ("notifications/initialized", "server/discover")
+TELLING = ("run_action", "update_context")
+"""Tools whose schema of answers has room for an error as data."""
 NEVER_CHANGES = CacheHint(ttl_ms=3_600_000, scope="public")
 
 if TYPE_CHECKING:
@@ -107,7 +110,7 @@ class Face(MCPServer[None]):
         try:
             tool = TOOLS.get(name)
             if tool is None:
-                raise ToolError(_unknown_tool(name, self.project.current))
+                return _no_tool(name, arguments, self.project.current)
             args = tool.args.read(name, arguments)
             engine = await self.project.engine(context)
             if isinstance(engine, InputRequiredResult):
@@ -117,6 +120,8 @@ class Face(MCPServer[None]):
                 raise ToolError(_only_reading(name))
             return await tool.run(request, args)
         except LlmgenieError as error:
+            if name in TELLING:
+                return answers.error(error, str(arguments.get("action") or name))
             raise ToolError(error_text(error)) from error
         except (ToolError, MCPError):
             raise
@@ -215,10 +220,13 @@ def _only_reading(name: str) -> str:
     )
 
 
-def _unknown_tool(name: str, engine: Engine | None) -> str:
-    lines = [f"There is no tool {shorten(name)!r}. Tools: {', '.join(TOOLS)}."]
+def _no_tool(name: str, arguments: dict[str, Any], engine: Engine | None) -> CallToolResult:
+    """The answer to a call of a tool that does not exist. An action's name is a frequent one: then how to run it."""
+    error = UnknownName(
+        "tool", name, TOOLS, hint="Everything else is an action: ask get_available_actions, then call run_action."
+    )
+    error.message = f"There is no tool {shorten(name)!r}. Tools: {', '.join(TOOLS)}."
     if engine is not None and name in engine.definitions.actions:
-        lines.append(f'{name} is an action: call run_action with {{"action": "{name}", "params": {{…}}}}.')
-    else:
-        lines.append("Everything else is an action: ask get_available_actions, then call run_action.")
-    return "\n".join([*lines, "(code: unknown_name)"])
+        error.hint = f'{name} is an action: call run_action with {{"action": "{name}", "params": {{…}}}}.'
+        error.details["fix"] = {"action": name, "params": arguments}
+    return answers.error(error, name)

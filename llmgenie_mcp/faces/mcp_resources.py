@@ -89,7 +89,7 @@ def _register_facts(face: Face) -> None:
     @face.resource(WORKFLOW, name="workflow", description="A workflow: diagram and states.", mime_type=MARKDOWN)
     @_told
     def workflow(name: str) -> str:
-        return _page(_workflow(engine(), name))
+        return workflow_page(_workflow(engine(), name))
 
 
 def _register_guides(face: Face) -> None:
@@ -161,7 +161,7 @@ def _workflow(engine: Engine, name: str) -> Workflow:
     return entry.value
 
 
-def _page(flow: Workflow) -> str:
+def workflow_page(flow: Workflow) -> str:
     """A workflow as Markdown: the diagram, then what each state means and opens."""
     from llmgenie_mcp.diagram import mermaid
 
@@ -182,7 +182,9 @@ def _page(flow: Workflow) -> str:
         for trigger, step in flow.transitions(name).items():
             person = " A person decides." if step.approval else ""
             lines.append(f"- `{trigger}` → {step.target}: {step.description}{person}")
-            lines += [f"  - if `{guard.expression}`: else {guard.message}" for guard in step.guards]
+            for guard in step.guards:
+                way = f" → `run_action {guard.fix.action}`" if guard.fix else ""
+                lines.append(f"  - if `{guard.expression}`: else {guard.message}{way}")
         lines.append("")
     return "\n".join(lines)
 

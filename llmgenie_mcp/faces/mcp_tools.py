@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Annotated, Any, ClassVar, Self
 
 import anyio.to_thread
-from mcp.server.mcpserver.exceptions import ToolError
 from mcp_types import CallToolResult, InputRequiredResult, ToolAnnotations
 from mcp_types import Tool as ListedTool
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from llmgenie_mcp.errors import shorten
+from llmgenie_mcp.errors import BadParams, shorten
 from llmgenie_mcp.faces import mcp_answers as answers
 from llmgenie_mcp.faces import mcp_approval as approval
 from llmgenie_mcp.faces.mcp_call import Call, run_slowly
@@ -49,25 +48,27 @@ class Args(BaseModel):
         """Check a caller's arguments.
 
         Raises:
-            ToolError: naming what is wrong and what the tool takes.
+            BadParams: naming what is wrong and what the tool takes.
         """
         try:
             return cls.model_validate(arguments)
         except ValidationError as error:
             problems = [_problem(dict(problem)) for problem in error.errors(include_url=False)[:5]]
         takes = ", ".join(f"{n} (required)" if i.is_required() else n for n, i in cls.model_fields.items())
-        lines = [f"{tool}: {'; '.join(problems)}.", f"It takes: {takes}.", cls.hint, "(code: bad_params)"]
-        raise ToolError("\n".join(line for line in lines if line))
+        lines = [f"It takes: {takes}.", cls.hint]
+        message = f"{tool}: {'; '.join(said for _, said in problems)}."
+        told = [{"where": where, "message": said} for where, said in problems]
+        raise BadParams(message, "\n".join(line for line in lines if line), problems=told, takes=list(cls.model_fields))
 
 
-def _problem(problem: dict[str, Any]) -> str:
+def _problem(problem: dict[str, Any]) -> tuple[str, str]:
     where = ".".join(str(part) for part in problem["loc"]) or "arguments"
     if problem["type"] == "extra_forbidden":
-        return f"there is no parameter {shorten(where, 40)!r}"
+        return shorten(where, 40), f"there is no parameter {shorten(where, 40)!r}"
     if problem["type"] == "missing":
-        return f"{where} is missing"
+        return where, f"{where} is missing"
     said = problem["msg"][0].lower() + problem["msg"][1:]
-    return f"{where}: {said}, not {shorten(problem['input'], 60)!r}"
+    return where, f"{where}: {said}, not {shorten(problem['input'], 60)!r}"
 
 
 class AvailableActionsArgs(Args):
@@ -141,6 +142,7 @@ class Tool:
     answer: dict[str, Any]
     hints: ToolAnnotations
     run: Run
+    example: Mapping[str, Any] = field(default_factory=dict)
 
     @cached_property
     def listed(self) -> ListedTool:
@@ -148,7 +150,10 @@ class Tool:
         return ListedTool(
             name=self.name,
             description=self.description,
-            input_schema=terse(self.args.model_json_schema()),
+            input_schema={
+                **terse(self.args.model_json_schema()),
+                **({"examples": [dict(self.example)]} if self.example else {}),
+            },
             output_schema=self.answer,
             annotations=self.hints,
         )
@@ -230,8 +235,7 @@ def _enforce_policy(call: Call, args: EnforcePolicyArgs) -> CallToolResult:
     policy = None if args.policy in (None, "all", "*") else args.policy
     session, params = _session_among(call, args.action, args.params)
     decision = call.engine.enforce(policy, args.action, params, session=session, actor=call.actor)
-    data = decision.to_dict(trace=True)
-    data.pop("trace", None)  # the reasons have their clauses; the trace of every rule is for `llmgenie enforce --trace`
+    data = decision.to_dict(trace=True, every_rule=False)  # that of every rule is for `llmgenie enforce --trace`
     if not decision.allowed:
         data["actions"] = list(call.engine.open_actions(session))
     return answers.result(answers.decision_text(args.action, data), data)
@@ -256,6 +260,7 @@ TOOLS: dict[str, Tool] = {
             answers.ACTIONS_SCHEMA,
             READ,
             in_thread(_available_actions),
+            {"query": "claim task"},
         ),
         Tool(
             "get_workflow_state",
@@ -273,6 +278,7 @@ TOOLS: dict[str, Tool] = {
             answers.POLICY_SCHEMA,
             READ,
             in_thread(_policy),
+            {"policy_name": "branch_protection"},
         ),
         Tool(
             "get_context_data",
@@ -282,6 +288,7 @@ TOOLS: dict[str, Tool] = {
             answers.CONTEXT_SCHEMA,
             READ,
             in_thread(_context_data),
+            {"key": "tasks", "query": "status:todo"},
         ),
         Tool(
             "run_action",
@@ -291,6 +298,7 @@ TOOLS: dict[str, Tool] = {
             answers.OUTCOME_SCHEMA,
             ToolAnnotations(read_only_hint=False, destructive_hint=True, idempotent_hint=False, open_world_hint=False),
             _run_action,
+            {"action": "switch_mode", "params": {"mode": "code"}},
         ),
         Tool(
             "update_context",
@@ -299,6 +307,7 @@ TOOLS: dict[str, Tool] = {
             answers.OUTCOME_SCHEMA,
             ToolAnnotations(read_only_hint=False, destructive_hint=True, idempotent_hint=True, open_world_hint=False),
             in_thread(_update_context),
+            {"key": "notes/design/parser", "value": "Two tokens of lookahead.", "expected_version": 1},
         ),
         Tool(
             "trigger_event",
@@ -307,6 +316,7 @@ TOOLS: dict[str, Tool] = {
             answers.EVENT_SCHEMA,
             ToolAnnotations(read_only_hint=False, destructive_hint=False, idempotent_hint=False, open_world_hint=False),
             in_thread(_trigger_event),
+            {"event": "deploy.done", "params": {"branch": "feature/parser"}},
         ),
         Tool(
             "enforce_policy",
@@ -316,6 +326,7 @@ TOOLS: dict[str, Tool] = {
             answers.DECISION_SCHEMA,
             READ,
             in_thread(_enforce_policy),
+            {"policy": "all", "action": "git.push", "params": {"branch": "main"}},
         ),
     )
 }

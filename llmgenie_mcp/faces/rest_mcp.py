@@ -33,7 +33,7 @@ STREAMS = frozenset({"subscriptions/listen"})
 """Methods whose answer never ends by itself, by the header that every request of 2026-07-28 has."""
 
 
-def session_manager(engine: Engine, background: Background) -> StreamableHTTPSessionManager:
+def mcp_sessions(engine: Engine, background: Background) -> StreamableHTTPSessionManager:
     """What serves the MCP face over HTTP; for one run.
 
     The SDK's own check of Host and Origin is off: the guard before it makes that check for every address alike.

@@ -48,6 +48,16 @@ TITLES = {404: ("not_found", "There is no such address"), 405: ("method_not_allo
 log = logging.getLogger(__name__)
 
 
+class Json(JSONResponse):
+    """A JSON answer that can hold whatever the store holds."""
+
+    def render(self, content: Any) -> bytes:
+        """As JSON; a lone surrogate, which has no UTF-8 form, as an escape."""
+        return json.dumps(content, ensure_ascii=False, separators=(",", ":"), default=str).encode(
+            "utf-8", "backslashreplace"
+        )
+
+
 class Problem(Exception):
     """Ends a request with a problem.
 
@@ -78,35 +88,17 @@ class Problem(Exception):
 
     def response(self) -> JSONResponse:
         """The answer."""
-        return problem(self.status, self.code, self.title, self.detail, self.hint, headers=self.headers, **self.more)
-
-
-class Json(JSONResponse):
-    """A JSON answer that can hold whatever the store holds."""
-
-    def render(self, content: Any) -> bytes:
-        """As JSON; a lone surrogate, which has no UTF-8 form, as an escape."""
-        return json.dumps(content, ensure_ascii=False, separators=(",", ":"), default=str).encode(
-            "utf-8", "backslashreplace"
-        )
-
-
-def problem(
-    status: int,
-    code: str,
-    title: str,
-    detail: str,
-    hint: str = "",
-    *,
-    headers: Mapping[str, str] | None = None,
-    **more: Any,
-) -> JSONResponse:
-    """A problem as an answer; the arguments are those of `Problem`."""
-    told = {"type": f"urn:llmgenie:error:{code}", "title": title, "status": status, "detail": detail, "code": code}
-    if hint:
-        told["hint"] = hint
-    extra = {name: value for name, value in more.items() if name not in told}
-    return Json({**told, **extra}, status, dict(headers or {}), MEDIA_TYPE)
+        told = {
+            "type": f"urn:llmgenie:error:{self.code}",
+            "title": self.title,
+            "status": self.status,
+            "detail": self.detail,
+            "code": self.code,
+        }
+        if self.hint:
+            told["hint"] = self.hint
+        extra = {name: value for name, value in self.more.items() if name not in told}
+        return Json({**told, **extra}, self.status, self.headers, MEDIA_TYPE)
 
 
 def of_error(error: LlmgenieError, *, precondition: bool = False) -> JSONResponse:
@@ -124,7 +116,7 @@ def of_error(error: LlmgenieError, *, precondition: bool = False) -> JSONRespons
         headers["Allow"] = "GET"
     if precondition and isinstance(error, errors.Conflict):
         status = 412
-    return problem(status, error.code, title, error.message, error.hint, headers=headers, **error.details)
+    return Problem(status, error.code, title, error.message, error.hint, headers=headers, **error.details).response()
 
 
 def _statuses() -> Sequence[tuple[type[LlmgenieError], int, str]]:
@@ -162,7 +154,7 @@ async def _of_validation(_request: Request, error: Exception) -> JSONResponse:
         isinstance(error.body, bytes) and error.body
     ):  # FastAPI reads JSON only where it is called so, against forged forms
         hint = f"Send the body with the header Content-Type: application/json. {hint}"
-    return problem(422, "bad_params", "Parameters do not fit", shorten(detail, 500), hint, problems=problems)
+    return Problem(422, "bad_params", "Parameters do not fit", shorten(detail, 500), hint, problems=problems).response()
 
 
 async def _of_http(request: Request, error: Exception) -> JSONResponse:
@@ -170,10 +162,10 @@ async def _of_http(request: Request, error: Exception) -> JSONResponse:
     code, title = TITLES.get(error.status_code, ("http", str(error.detail)))
     detail = f"{request.method} {shorten(request.url.path)}: {error.detail}."
     hint = "The addresses stand in /openapi.json."
-    return problem(error.status_code, code, title, detail, hint, headers=error.headers)
+    return Problem(error.status_code, code, title, detail, hint, headers=error.headers).response()
 
 
 async def _of_surprise(_request: Request, error: Exception) -> JSONResponse:
     hint = "The server's log has it, and the server goes on; look at GET /workflow/state before you try again."
     detail = f"Internal error ({type(error).__name__})."
-    return problem(500, "internal", "Something unexpected happened", detail, hint)
+    return Problem(500, "internal", "Something unexpected happened", detail, hint).response()

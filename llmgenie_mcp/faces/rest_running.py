@@ -118,7 +118,7 @@ class House:
     async def _opened(self, app: Any) -> AsyncIterator[None]:
         from llmgenie_mcp.engine.dispatcher import Dispatcher
         from llmgenie_mcp.faces.mcp_project import serve_hooks
-        from llmgenie_mcp.faces.rest_mcp import session_manager
+        from llmgenie_mcp.faces.rest_mcp import mcp_sessions
 
         in_thread = anyio.to_thread.run_sync
         async with AsyncExitStack() as stack:
@@ -134,7 +134,7 @@ class House:
                 stack.push_async_callback(partial(in_thread, dispatcher.stop))
             background = Background()
             stack.push_async_callback(background.stop)
-            manager = session_manager(engine, background)
+            manager = mcp_sessions(engine, background)
             await stack.enter_async_context(manager.run())
             stopping = asyncio.Event()
             stack.callback(stopping.set)

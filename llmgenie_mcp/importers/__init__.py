@@ -6,24 +6,34 @@ it → read it → may it come in → merge → one transaction with one line in
 
 from __future__ import annotations
 
+import importlib
 from functools import cache
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from llmgenie_mcp import plugins
-from llmgenie_mcp.distributions import IMPORTERS
-from llmgenie_mcp.errors import ActionError, UsageError, shorten
-from llmgenie_mcp.exchange import formats_in
-from llmgenie_mcp.importers._items import Format, Found, Item, Place, Reference, Remark, Sign
-from llmgenie_mcp.importers._report import Report
-from llmgenie_mcp.importers._tree import DEFAULT_BOUND, MEBIBYTE, Tree
-from llmgenie_mcp.outcome import Actor, Outcome
-from llmgenie_mcp.registry import Objects, objects
+from llmgenie_mcp.errors import UsageError, shorten
 
 if TYPE_CHECKING:
-    from llmgenie_mcp.engine import Engine
+    from pathlib import Path
 
+    from llmgenie_mcp.engine import Engine
+    from llmgenie_mcp.importers._items import Format, Found, Item, Place, Reference, Remark, Sign
+    from llmgenie_mcp.importers._reading import Reading
+    from llmgenie_mcp.importers._report import Progress, Report
+    from llmgenie_mcp.importers._tree import DEFAULT_BOUND, MEBIBYTE, Tree
+    from llmgenie_mcp.outcome import Actor, Outcome
+    from llmgenie_mcp.project import Project
+    from llmgenie_mcp.registry import Objects
+    from llmgenie_mcp.workflow import Workflow
+
+_HOME = {
+    **dict.fromkeys(("Format", "Found", "Item", "Place", "Reference", "Remark", "Sign"), "_items"),
+    **dict.fromkeys(("Progress", "Report"), "_report"),
+    **dict.fromkeys(("DEFAULT_BOUND", "MEBIBYTE", "Tree"), "_tree"),
+}
+"""Where the names of this page come from; imported when they are asked for, because every process loads the action."""
 MOST_TOLD = 20
+TOLD_EVERY = 250
+"""Items after which it is told how far a reading is."""
 
 
 def formats() -> dict[str, Format]:
@@ -33,12 +43,19 @@ def formats() -> dict[str, Format]:
 
 @cache
 def _own() -> dict[str, Format]:
+    from llmgenie_mcp.exchange import formats_in
+
     return {form.name: form for form in formats_in(__name__, __path__)}
 
 
 @cache
 def outside() -> Objects[Format]:
     """The formats of plug-ins, who brought them, and those that could not be loaded."""
+    from llmgenie_mcp import plugins
+    from llmgenie_mcp.distributions import IMPORTERS
+    from llmgenie_mcp.importers._items import Format
+    from llmgenie_mcp.registry import objects
+
     plugins.load()  # what a module of theirs registers belongs to them, whoever imports it first
     return objects(IMPORTERS, Format, _own())
 
@@ -79,12 +96,16 @@ def detect(tree: Tree, wanted: str | None = None) -> tuple[Format, Sign]:
     )
 
 
-def read(tree: Tree, form: Format, sign: Sign, report: Report) -> list[Item]:
+def read(tree: Tree, form: Format, sign: Sign, report: Report, progress: Progress | None = None) -> list[Item]:
     """The items of a tree; remarks go to the report."""
+    from llmgenie_mcp.importers._items import Item
+
     items: list[Item] = []
     for found in form.read(tree, sign):
         if isinstance(found, Item):
             items.append(found)
+            if progress is not None and len(items) % TOLD_EVERY == 0:
+                progress(len(items), None, f"read {len(items):,}")
         else:
             report.add(found)
     return items
@@ -97,10 +118,11 @@ def import_path(
     format: str | None = None,  # noqa: A002 - what callers say
     dry_run: bool = False,
     strict: bool = False,
-    bound: int = DEFAULT_BOUND * MEBIBYTE,
+    bound: int | None = None,
     encoding: str | None = None,
     actor: Actor | None = None,
     session: str | None = None,
+    progress: Progress | None = None,
 ) -> tuple[Outcome, Report]:
     """Bring the tasks at `path` into the project: all of it in one transaction, or nothing.
 
@@ -110,10 +132,11 @@ def import_path(
         format: its name; None finds it by content.
         dry_run: say what would be done, and do nothing.
         strict: do nothing when there is any problem.
-        bound: at most so many bytes are read.
+        bound: at most so many bytes are read; None: 16 MiB.
         encoding: of the files; None: UTF-8, or what their first bytes say.
         actor: who imports; an agent when left out.
         session: the session it belongs to.
+        progress: called as progress(done, total or None, message) while it reads.
 
     Returns:
         The outcome (denied when a policy is against it) and what was done.
@@ -123,31 +146,49 @@ def import_path(
         ActionError: there are problems, and `strict` was asked for, or nothing could be read. StorageError.
     """
     from llmgenie_mcp.importers._act import perform
+    from llmgenie_mcp.importers._reading import failed
+    from llmgenie_mcp.outcome import Actor
+
+    workflow = engine.definitions.workflows["task"]
+    found = reading(engine.project, workflow, path, format=format, bound=bound, encoding=encoding, progress=progress)
+    outcome = perform(engine, path, found, actor or Actor(), session, dry_run=dry_run, strict=strict)
+    if strict and found.report.problems and outcome.ok:
+        raise failed(found.report, "Nothing was imported")
+    return outcome, found.report
+
+
+def reading(
+    project: Project,
+    workflow: Workflow,
+    path: Path,
+    *,
+    format: str | None = None,  # noqa: A002 - what callers say
+    bound: int | None = None,
+    encoding: str | None = None,
+    progress: Progress | None = None,
+) -> Reading:
+    """Read what is at `path` and make it ready, without touching the store; arguments as for `import_path`.
+
+    Raises:
+        UsageError, ActionError: as `import_path`.
+    """
     from llmgenie_mcp.importers._ids import source_name
+    from llmgenie_mcp.importers._reading import Reading
+    from llmgenie_mcp.importers._report import Report
+    from llmgenie_mcp.importers._tree import DEFAULT_BOUND, MEBIBYTE, Tree
 
-    tree = Tree(path, bound=bound, encoding=encoding)
+    tree = Tree(path, bound=DEFAULT_BOUND * MEBIBYTE if bound is None else bound, encoding=encoding)
     form, sign = detect(tree, format)
-    source = source_name(tree.root / sign.path, engine.project.root)
+    source = source_name(tree.root / sign.path, project.root)
     report = Report(form.name, source, f"{sign.path}: {sign.why}")
-    items = read(tree, form, sign, report)
-    if report.problems and not items:
-        raise _failed(report, "Nothing could be read")
-    outcome = perform(
-        engine, form, source, path, items, report, actor or Actor(), session, dry_run=dry_run, strict=strict
-    )
-    if strict and report.problems and outcome.ok:
-        raise _failed(report, "Nothing was imported")
-    return outcome, report
+    items = read(tree, form, sign, report, progress)
+    return Reading.of(project, (path, tree.root / sign.path), form, items, workflow, report, progress)
 
 
-def _failed(report: Report, what: str) -> ActionError:
-    told = [f"{remark.place}: {remark.message}" for remark in report.problems[:MOST_TOLD]]
-    more = len(report.problems) - len(told)
-    return ActionError(
-        f"{what}: {len(report.problems)} problem{'s' * (len(report.problems) != 1)} in {report.path}.",
-        "\n".join([*told, f"… {more} more" if more else "Mend them, or leave --strict out."]),
-        problems=[remark.to_dict() for remark in report.problems],
-    )
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
 
 
 __all__ = [
@@ -157,6 +198,7 @@ __all__ = [
     "Found",
     "Item",
     "Place",
+    "Progress",
     "Reference",
     "Remark",
     "Report",
@@ -166,4 +208,5 @@ __all__ = [
     "formats",
     "import_path",
     "outside",
+    "reading",
 ]

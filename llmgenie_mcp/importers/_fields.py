@@ -44,11 +44,13 @@ def _task(item: Item, workflow: Workflow) -> None:
     fields = item.fields
     if item.status is not None:
         said = " ".join(words(item.status).split()) or workflow.initial
-        state, known = state_of(said, workflow)
+        state, known = state_of(item.meant or said, workflow)
         fields["status"] = state
         if said != state:
             item.foreign |= {"status": said, "read_as": state}
-            if known:
+            if item.meant:
+                item.note(f"{item.key} is {item.meant} there, whatever its status says ({said[:60]}): it is {state}.")
+            elif known:
                 item.read_as = said, state
             else:
                 hint = f"The states are {', '.join(workflow.states)}; the word is kept with the task."

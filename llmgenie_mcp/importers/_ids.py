@@ -30,7 +30,7 @@ class Ids:
         tx: the open transaction.
         source: what is imported, as `imported.FORMAT.from` names it.
         base: the folder that relative names of sources start from.
-        exported: ids of this project's tasks by the key that an export gave them in this very file.
+        exported: ids of this project's documents by the key that an export gave them in this very file.
     """
 
     def __init__(self, tx: Transaction, form: Format, source: str, base: Path, exported: Mapping[str, str]) -> None:
@@ -41,8 +41,9 @@ class Ids:
         }
         self.known: dict[Key, str] = {}
         if not form.own:
-            tasks = self.documents["tasks"]
-            self.known.update({("tasks", key): id_ for key, id_ in exported.items() if id_ in tasks})
+            for table in ("tasks", "roadmap", "notes"):
+                there = self.documents[table]
+                self.known.update({(table, key): id_ for key, id_ in exported.items() if id_ in there})
         for table, documents in self.documents.items():
             for id_, document in documents.items():
                 origin = (document.get(IMPORTED) or {}).get(form.origin)
@@ -55,8 +56,11 @@ class Ids:
         found: dict[Key, str] = {}
         taken: set[Key] = set()
         waiting: list[Item] = []
+        rivals = {(item.table, item.before): item for item in items if item.before}
         for item in items:
             there = self.known.get((item.table, self._mark(item.key, item.fields.get("created_at")))) or self._own(item)
+            if there is not None and self._is_rivals(there, item, rivals.get((item.table, item.key))):
+                there = None
             if there is not None and (item.table, there) not in taken:
                 found[item.table, item.key] = there
                 taken.add((item.table, there))
@@ -64,6 +68,11 @@ class Ids:
                 waiting.append(item)
         late: list[Item] = []
         for item in waiting:
+            there = self.known.get((item.table, item.before)) if item.before else None
+            if there is not None and (item.table, there) not in taken:
+                found[item.table, item.key] = there
+                taken.add((item.table, there))
+                continue
             wanted = item.wanted
             if (
                 wanted
@@ -84,6 +93,11 @@ class Ids:
             if item.table == "tasks" and (id_ := found[item.table, item.key]) != item.key:
                 report.ids[item.key] = id_
         return found
+
+    def _is_rivals(self, there: str, item: Item, rival: Item | None) -> bool:
+        """Whether a document came in as `rival`, whose key `item` has taken since: the times of making tell."""
+        made = self.documents[item.table][there].get("created_at")
+        return rival is not None and rival.fields.get("created_at") == made != item.fields.get("created_at")
 
     def _mark(self, key: str, made: Any) -> str:
         """What tells one item from another: in llmgenie's own formats, where many projects have a TSK-1, also its time."""

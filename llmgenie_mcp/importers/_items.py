@@ -61,6 +61,8 @@ class Item:
         fields: what it says, by llmgenie's names.
         table: where it goes: tasks, roadmap, notes, lessons, sessions.
         status: as the file words it; None when it says nothing.
+        meant: the word that tells what the status is, where the status does not; kept is the status.
+        before: another key that it may have come in by, while that is nobody else's.
         wanted: the id it should have, when that fits and is free.
         waits_for: tasks to be done before.
         links: other relations to tasks, by their type.
@@ -78,6 +80,8 @@ class Item:
     fields: Document
     table: str = "tasks"
     status: str | None = None
+    meant: str | None = None
+    before: str | None = None
     wanted: str | None = None
     waits_for: list[Reference] = field(default_factory=list)
     links: list[tuple[str, Reference]] = field(default_factory=list)

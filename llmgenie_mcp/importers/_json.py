@@ -95,6 +95,14 @@ def parse(text: Text) -> Json:
     try:
         value = json.loads(text.text, object_pairs_hook=pairs, parse_constant=_constant)
     except json.JSONDecodeError as error:
+        if not text.text.strip():
+            raise text.unreadable(0, "This file is empty.", "Let the tool write it anew.") from None
+        if text.text[error.pos : error.pos + 1] == "\0":
+            hint = "The file is damaged: get it anew from the tool, or from git."
+            raise text.unreadable(error.pos, "There is a NUL byte, as in no JSON.", hint) from None
+        if error.pos >= len(text.text.rstrip()):
+            hint = "It ends in the middle: get it anew from the tool, or from git."
+            raise text.unreadable(error.pos, f"This is not JSON: {error.msg}.", hint) from None
         raise text.unreadable(error.pos, f"This is not JSON: {error.msg}.") from None
     except RecursionError:
         raise text.unreadable(0, "This is nested too deep.") from None

@@ -11,7 +11,16 @@ from llmgenie_mcp.importers._json import Json, json_lines, read_json
 from llmgenie_mcp.importers._shapes import twice_written
 from llmgenie_mcp.importers._tree import Text, Tree, Unreadable
 
-LINE = re.compile(r"[ \t]*(?:[-*] )?\[(\d{4}-\d\d-\d\d[^\]\n]{0,30})\][ \t]*(.*)")
+LINE = re.compile(
+    r"[ \t]*(?:[-*] )?\[((?:\d{4}-\d\d-\d\d|\d\d?\.\d\d?\.\d{4})[^\]\n]{0,30}|\d\d?:\d\d(?::\d\d)?)\][ \t]*(.*)"
+)
+"""A time in brackets: `[2025-05-31 23:50]`, `[31.05.2025 23:50]`, or `[23:50]` below a heading with the day."""
+_MARKS = r"[#=*\-:\s]*"
+_DAY = re.compile(
+    rf"{_MARKS}(?:(\d{{4}})-(\d\d)-(\d\d)|(\d\d?)\.(\d\d?)\.(\d{{4}}))(?!\d){_MARKS}(\([^()]*\)|\w*){_MARKS}"
+)
+"""A heading that names a day, with at most a word more, such as that of the week."""
+_MONTH = re.compile(r"(\d{4})-(\d\d)|\d\d?\.(\d\d?)\.(\d{4})")
 _UNFIT = re.compile(r"[^A-Za-z0-9._-]+")
 
 
@@ -46,20 +55,40 @@ def _months(text: Text) -> Iterator[Found]:
     months: dict[str, list[dict[str, str]]] = {}
     places: dict[str, Place] = {}
     entry: dict[str, str] | None = None
+    day = ""
     for number, line in enumerate(text.text.split("\n"), 1):
         match = LINE.match(line)
         if match is not None:
-            entry = {"at": match[1].strip(), "text": match[2].rstrip()}
-            months.setdefault(match[1][:7], []).append(entry)
-            places.setdefault(match[1][:7], Place(text.name, number))
+            at = match[1].strip()
+            at = f"{day} {at}".strip() if ":" in at[:3] else at
+            entry = {"at": at, "text": match[2].rstrip()}
+            month = _month(at)
+        elif (head := _DAY.fullmatch(line)) is not None:
+            year, month, number_of_day = (head[1], head[2], head[3]) if head[1] else (head[6], head[5], head[4])
+            day = f"{year}-{int(month):02}-{int(number_of_day):02}"
+            entry = None
+            if not head[7]:  # it says no more than what stands with each entry below
+                continue
+            entry, month = {"at": day, "text": line.strip()}, day[:7]
         elif line.strip() and entry is not None:
             entry["text"] += f"\n{line.rstrip()}"
+            continue
         elif line.strip():
-            entry = {"at": "", "text": line.rstrip()}
-            months.setdefault("undated", []).append(entry)
-            places.setdefault("undated", Place(text.name, number))
+            entry, month = {"at": day, "text": line.rstrip()}, day[:7] or "undated"
+        else:
+            continue
+        months.setdefault(month, []).append(entry)
+        places.setdefault(month, Place(text.name, number))
     for month, found in months.items():
         yield _note(f"{text.name}#{month}", places[month], found)
+
+
+def _month(at: str) -> str:
+    """The month of a time, `2025-05`; `undated` when it names no day."""
+    found = _MONTH.match(at)
+    if found is None:
+        return "undated"
+    return f"{found[1]}-{found[2]}" if found[1] else f"{found[4]}-{int(found[3]):02}"
 
 
 def _note(name: str, place: Place, value: Any) -> Item:
@@ -68,4 +97,5 @@ def _note(name: str, place: Place, value: Any) -> Item:
     stem = re.sub(r"\.(jsonl?|log|txt)$", "", path)
     parts = [_UNFIT.sub("-", part).strip("-._") for part in stem.split("/") if part != "data"]
     slug = "/".join(filter(None, [*parts, month]))
-    return Item(f"log:{name}", place, {"value": value}, table="notes", wanted=f"logs/{slug}"[:100].rstrip("/-._"))
+    below = name.removeprefix("data/")  # the same, whether the folder is named or that above
+    return Item(f"log:{below}", place, {"value": value}, table="notes", wanted=f"logs/{slug}"[:100].rstrip("/-._"))

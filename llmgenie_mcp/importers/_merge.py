@@ -12,13 +12,15 @@ from llmgenie_mcp.importers._cycles import closing
 from llmgenie_mcp.importers._fields import MODELS, fit
 from llmgenie_mcp.importers._ids import Ids, Key
 from llmgenie_mcp.importers._items import Format, Item, Place, Reference
-from llmgenie_mcp.importers._report import Report
+from llmgenie_mcp.importers._report import Progress, Report
 from llmgenie_mcp.outcome import Document, now
 from llmgenie_mcp.storage import Transaction
 from llmgenie_mcp.workflow import Workflow
 
 ONCE = frozenset({"created_at", "updated_at"})
 """Taken from the file when a document is made, and never again."""
+STATUS = "status"
+BY_ACTION = "Use claim_task, move_task or complete_task; or a person imports it: llmgenie import PATH."
 
 
 class Merge:
@@ -31,6 +33,7 @@ class Merge:
         base: the project's folder.
         exported: what was last exported to where this comes from (`exchange.Ledger`).
         report: what is told.
+        moves: whether tasks that are here may get another status.
     """
 
     def __init__(
@@ -41,8 +44,10 @@ class Merge:
         base: Path,
         exported: Mapping[str, Any],
         report: Report,
+        *,
+        moves: bool = True,
     ) -> None:
-        self._tx, self._form, self._source, self._report = tx, form, source, report
+        self._tx, self._form, self._source, self._report, self._moves = tx, form, source, report, moves
         self._exported = exported
         self._ids = Ids(tx, form, source, base, exported.get("ids") or {})
         self._found: dict[Key, str] = {}
@@ -145,10 +150,15 @@ class Merge:
         if there is None:
             self._make(item, id_)
             return
-        document, updated, kept = dict(there), list[str](), False
+        document, updated, kept, held = dict(there), list[str](), False, False
         for name in self._tracked(item, there):
             value, mine = self._decide(item, there, name)
-            if mine:
+            if self._stays_put(item, name, value, there):
+                self._report.problem(
+                    item.place, f"{id_} stays {there['status']}: no agent moves it by an import.", BY_ACTION
+                )
+                held = True
+            elif mine:
                 self._report.stayed(item, id_, name)
                 kept = True
             elif value != _at(document, name):
@@ -156,6 +166,9 @@ class Merge:
                 updated.append(name)
         said = [name for name in updated if not self._only_noted(item, there, name)]
         origin = self._origin(item)
+        if held:  # what the file says of it is still to be taken over
+            fields, known = origin["fields"], self._base(item, there)[1]
+            origin["fields"] = {**fields, STATUS: known.get(STATUS, digest(there[STATUS]))}
         if said:
             document["updated_at"] = now()
             self._report.changed(item, id_, _title(document), said)
@@ -165,6 +178,10 @@ class Merge:
             document[IMPORTED] = {**(there.get(IMPORTED) or {}), self._form.origin: origin}
             self._tx.put(item.table, id_, document)
             self._report.touched = True
+
+    def _stays_put(self, item: Item, name: str, value: Any, there: Document) -> bool:
+        """Whether a task would be moved past its workflow and the policies, by one whom both bind."""
+        return not self._moves and item.table == "tasks" and name == STATUS and value != there[STATUS]
 
     def _only_noted(self, item: Item, there: Document, name: str) -> bool:
         """Whether nothing changed but how the file words it."""
@@ -250,7 +267,9 @@ class Merge:
         }
 
 
-def prepared(items: Sequence[Item], form: Format, workflow: Workflow, report: Report) -> list[Item]:
+def prepared(
+    items: Sequence[Item], form: Format, workflow: Workflow, report: Report, progress: Progress | None = None
+) -> list[Item]:
     """The items as they can be stored, each with a key of its own. Needs no transaction, and takes the most time.
 
     Args:
@@ -258,9 +277,12 @@ def prepared(items: Sequence[Item], form: Format, workflow: Workflow, report: Re
         form: the format.
         workflow: of tasks.
         report: what is told.
+        progress: called as progress(done, total, message).
     """
     items = _apart(items, report)
-    for item in items:
+    for number, item in enumerate(items):
+        if progress is not None and number % 250 == 249:
+            progress(number + 1, len(items), f"checked {number + 1:,} of {len(items):,}")
         fit(item, report, workflow, own=form.own)
     return items
 
@@ -288,9 +310,10 @@ def _apart(items: Sequence[Item], report: Report) -> list[Item]:
     return list(seen.values())
 
 
-def exported_to(store: Path, path: Path) -> Mapping[str, Any]:
-    """What was last exported to `path`; an empty mapping when nothing was."""
-    return Ledger(store).find(path.resolve())
+def exported_to(store: Path, *paths: Path) -> Mapping[str, Any]:
+    """What was last exported to the first of `paths` that an export wrote; an empty mapping when none did."""
+    ledger = Ledger(store)
+    return next(filter(None, (ledger.covering(path.resolve()) for path in paths)), {})
 
 
 def _several(value: Any) -> list[str]:

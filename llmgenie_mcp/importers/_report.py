@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from llmgenie_mcp.importers._items import Item, Place, Remark, change, problem
 from llmgenie_mcp.outcome import Document
 
+Progress: TypeAlias = Callable[[float, float | None, str], None]
 MOST_IDS = 50
 """So many renamed ids are named in the log; the report has all of them."""
+MOST_SAID = 20
+"""So many remarks are in an agent's answer."""
 
 
 @dataclass
@@ -95,6 +100,12 @@ class Report:
         """For the meta-log: the counts, and where it came from."""
         ids = dict(list(self.ids.items())[:MOST_IDS])
         return {"format": self.format, "path": self.path, **self.counts(), **({"ids": ids} if ids else {})}
+
+    def answer(self) -> Document:
+        """For an agent: the counts, and the first of what was told, each with its place."""
+        told = [f"{one.place}: {one.message} {one.hint}".rstrip() for one in (*self.problems, *self.changes)]
+        more = {"more": len(told) - MOST_SAID} if len(told) > MOST_SAID else {}
+        return {**self.brief(), **({"told": told[:MOST_SAID], **more} if told else {})}
 
     def to_dict(self) -> Document:
         """All of it."""

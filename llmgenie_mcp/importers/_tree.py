@@ -1,4 +1,6 @@
-"""The file or folder that is imported: read once, within a bound, never past links that lead out of it."""
+"""The file or folder that is imported: read once, within a bound, and no link in it followed.
+
+Policies judge the name that is imported; a link below it would lead past them."""
 
 from __future__ import annotations
 
@@ -96,7 +98,7 @@ class Tree:
             str(path.relative_to(self.root))
             for pattern in patterns
             for path in self.root.glob(pattern)
-            if path.is_file() and path.resolve().is_relative_to(self.root)
+            if path.is_file() and path.resolve() == path
         }
         return sorted(found)
 
@@ -157,6 +159,9 @@ class Tree:
             if data.startswith(mark) and encoding is None:
                 data, encoding = data[len(mark) :], marked
                 break
+        if encoding is None and (looks := _without_mark(data)):
+            hint = f"It looks like {looks.upper()}: say --encoding {looks}."
+            raise Unreadable(name, 1, 1 + data.find(b"\0"), "There is a NUL byte, as in no text of UTF-8.", hint)
         try:
             return data.decode(encoding or "utf-8")
         except UnicodeDecodeError as error:
@@ -170,3 +175,13 @@ class Tree:
                 f"This is not {(encoding or 'utf-8').upper()}: byte 0x{data[error.start]:02x}.",
                 "Say which encoding it is, such as --encoding cp1251.",
             ) from None
+
+
+def _without_mark(data: bytes) -> str:
+    """The kind of UTF-16 that a text without a mark looks like: nearly every character of JSON has a zero byte in it."""
+    start = data[:400]
+    for offset, encoding in ((1, "utf-16-le"), (0, "utf-16-be")):
+        zeros, others = start[offset::2].count(0), start[1 - offset :: 2].count(0)
+        if zeros * 2 > len(start) // 2 and others * 8 < len(start):
+            return encoding
+    return ""

@@ -51,6 +51,11 @@ def plain_word(said: str) -> str:
     return _PUNCTUATION.sub("_", said.strip().casefold()).strip("_")
 
 
+def means_done(said: str) -> bool:
+    """Whether a tool's status says that the work is done."""
+    return _MEANING.get(plain_word(said)) == DONE
+
+
 def state_of(said: str, workflow: Workflow) -> tuple[str, bool]:
     """The state that a tool's status stands for, and whether that is known; else the initial one.
 

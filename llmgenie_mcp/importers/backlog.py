@@ -13,16 +13,21 @@ from llmgenie_mcp.importers._front import Front, read_front
 from llmgenie_mcp.importers._items import Format, Found, Item, Place, Reference, Sign, listed, problem, words
 from llmgenie_mcp.importers._shapes import left_over
 from llmgenie_mcp.importers._tree import Tree, Unreadable
+from llmgenie_mcp.importers._words import means_done
 
-FOLDERS = ("tasks", "completed", "drafts", "archive/tasks", "archive/drafts", "milestones")
+FOLDERS = ("tasks", "completed", "drafts", "archive/tasks", "archive/drafts", "milestones", "archive/milestones")
+ARCHIVED = "archive/"
+"""Before the key of an archived task: Backlog.md gives its id away again."""
 DOCUMENTS = ("decisions", "docs")
 CONFIGS = ("config.yml", "backlog.config.yml")
 _TAKEN = (
     *("id", "title", "status", "assignee", "created_date", "updated_date", "labels", "dependencies", "priority"),
     "parent_task_id",
 )
-_MARKER = re.compile(r"^<!-- (?:SECTION:[A-Z_]+|AC|DOD):(?:BEGIN|END) -->[ \t]*\n?", re.MULTILINE)
-_MARKED = re.compile(r"\s*<!-- (SECTION:[A-Z_]+|AC|DOD):BEGIN -->\n(.*?)\n?<!-- \1:END -->[ \t]*\n?", re.DOTALL)
+_MARKER = re.compile(r"^<!-- (?:SECTION:[A-Z_]+|AC|DOD|COMMENTS):(?:BEGIN|END) -->[ \t]*\n?", re.MULTILINE)
+_MARKED = re.compile(
+    r"\s*<!-- (SECTION:[A-Z_]+|AC|DOD|COMMENTS):BEGIN -->\n(.*?)\n?<!-- \1:END -->[ \t]*\n?", re.DOTALL
+)
 _HEADING = re.compile(r"^## (.+?)[ \t]*$", re.MULTILINE)
 _FENCE = re.compile(r"^[ \t]*(```|~~~)", re.MULTILINE)
 
@@ -56,9 +61,10 @@ def _front(tree: Tree, name: str) -> Front | None:
 
 def _read(tree: Tree, sign: Sign) -> Iterator[Found]:
     found = list(_all(tree, sign))
-    keys = {
-        item.key.casefold(): item.key for item in reversed(found) if isinstance(item, Item) and item.table == "tasks"
-    }
+    keys: dict[str, str] = {}
+    for item in found:  # in the order of FOLDERS: where an archived task and another have one id, it means the other
+        if isinstance(item, Item) and item.table == "tasks":
+            keys.setdefault(item.key.removeprefix(ARCHIVED).casefold(), item.key)
     for item in found:
         if isinstance(item, Item):  # old files have ids in lower case, and are named in upper case
             item.waits_for = [_spelt(ref, keys) for ref in item.waits_for]
@@ -72,7 +78,8 @@ def _spelt(ref: Reference, keys: dict[str, str]) -> Reference:
 
 def _all(tree: Tree, sign: Sign) -> Iterator[Found]:
     folder = "" if sign.path == "." else f"{sign.path}/"
-    names = tree.files(*(f"{folder}{part}/*.md" for part in FOLDERS))
+    names = [name for part in FOLDERS for name in tree.files(f"{folder}{part}/*.md")]
+    names = list(dict.fromkeys(names))
     milestones = {
         words(front.fields.get("id"))
         for name in names
@@ -111,14 +118,18 @@ def _documents(tree: Tree, folder: str) -> Iterator[Found]:
         slug = "/".join(
             filter(None, (re.sub(r"[^A-Za-z0-9._-]+", "-", part).strip("-._") for part in within.split("/")))
         )
+        wanted = f"backlog/{slug}"[:90].rstrip("/-._")
         yield Item(
-            f"file:{within}", Place(name), {"value": text}, table="notes", wanted=f"backlog/{slug}"[:90].rstrip("/-._")
+            f"file:{within}", Place(name), {"value": text}, table="notes", wanted=wanted, foreign={"file": within}
         )
 
 
 def _task(front: Front, name: str, folder: str) -> Item:
     fields, said = dict[str, Any](), front.fields
-    key = words(said["id"]).strip()
+    id_ = words(said["id"]).strip()
+    where = name.removeprefix(folder).rpartition("/")[0]
+    archived = where.startswith(ARCHIVED)
+    key, other = (f"{ARCHIVED}{id_}", id_) if archived else (id_, f"{ARCHIVED}{id_}")
     fields["title"] = words(said.get("title"))
     description, sections = _parts(front.body)
     fields["description"] = description
@@ -129,14 +140,18 @@ def _task(front: Front, name: str, folder: str) -> Item:
     for ours, theirs in (("priority", "priority"), ("created_at", "created_date"), ("updated_at", "updated_date")):
         if said.get(theirs) not in (None, ""):
             fields[ours] = said[theirs]
-    where = name.removeprefix(folder).rpartition("/")[0]
-    foreign = left_over(said, *_TAKEN)
+    foreign = {"id": id_, **left_over(said, *_TAKEN)}
     if len(people) > 1:
         foreign["assignee"] = listed(said["assignee"])
     if where not in ("", "tasks"):
         foreign["folder"] = where
+    if where:
+        foreign["file"] = name.rpartition("/")[2]
     status = words(said.get("status")) or ("draft" if where == "drafts" else None)
-    item = Item(key, Place(name), fields, status=status, wanted=key, sections=sections, foreign=foreign)
+    item = Item(key, Place(name), fields, status=status, wanted=id_, sections=sections, foreign=foreign)
+    item.before = other
+    if archived and not means_done(status or ""):
+        item.meant = "archived"  # Backlog.md leaves the status as it was, and shows the task no more
     item.waits_for = [
         Reference(words(to), front.place("dependencies", index))
         for index, to in enumerate(listed(said.get("dependencies")))
@@ -149,14 +164,11 @@ def _task(front: Front, name: str, folder: str) -> Item:
 def _milestone(front: Front, name: str) -> Item:
     said, (description, sections) = front.fields, _parts(front.body)
     fields = {"title": words(said.get("title")) or words(said["id"]), "description": description}
-    return Item(
-        words(said["id"]),
-        Place(name),
-        fields,
-        table="roadmap",
-        sections=sections,
-        foreign=left_over(said, "id", "title"),
-    )
+    foreign = {"id": said["id"], **left_over(said, "id", "title"), "file": name.rpartition("/")[2]}
+    if "/archive/" in f"/{name}":
+        foreign["folder"] = "archive/milestones"
+    key = words(said["id"])
+    return Item(key, Place(name), fields, table="roadmap", sections=sections, foreign=foreign)
 
 
 def _parts(body: str) -> tuple[str, dict[str, str]]:

@@ -29,6 +29,7 @@ _TAKEN = (
         "created_at",
         "updated_at",
         "dependencies",
+        "closed_at",
     ),
     *("design", "notes", "acceptance_criteria", "close_reason", "parent"),
 )
@@ -88,6 +89,8 @@ def _issue(line: Json, issue: dict[str, Any]) -> Item:
     for name in ("priority", "created_at", "updated_at"):
         if issue.get(name) not in (None, ""):
             fields[name] = issue[name]
+    if issue.get("closed_at"):
+        fields["completed_at"] = issue["closed_at"]
     sections = {
         "Design": words(issue.get("design")),
         "Acceptance criteria": words(issue.get("acceptance_criteria")),

@@ -98,7 +98,8 @@ def _bracketed(tree: Tree, name: str) -> bool:
         lines = [line for line in tree.text(name).text.split("\n")[:50] if line.strip()]
     except Unreadable:
         return False
-    return bool(lines) and sum(LINE.match(line) is not None for line in lines) * 2 > len(lines)
+    count = sum(LINE.match(line) is not None for line in lines)
+    return count > 0 if "log" in name.casefold() else count * 2 > len(lines)
 
 
 def _read(tree: Tree, sign: Sign) -> Iterator[Found]:
@@ -148,7 +149,7 @@ def _entry(
     read: Json, entry: dict[str, Any], kind: str, way: tuple[str | int, ...], goals: dict[str, Item]
 ) -> Iterator[Found]:
     place = read.place(*way)
-    key = words(entry.get("id")) or f"{kind}-{way[-1]}"
+    key = words(entry.get("id")) or f"{kind}: {words(entry.get('title')) or way[-1]}"[:100]
     if kind == "insights":
         yield _insight(entry, key, place)
         return
@@ -178,7 +179,7 @@ def _task(
 
     fields: dict[str, Any] = {
         "title": words(first("title", "name")) or key,
-        "description": words(entry.get("description")),
+        "description": _text(entry.get("description")),
         "labels": listed(first("tags", "labels")),
         "assignee": words(first("assignee", "owner")) or None,
         "summary": words(first("outcome", "result", "summary")),
@@ -192,13 +193,16 @@ def _task(
     for ours, theirs in named:
         if (said := first(*theirs)) is not None and not isinstance(said, bool):
             fields[ours] = said
-    item = Item(key, read.place(*way), fields, status=words(first("status", "state")) or None, wanted=key)
+    status = first("status", "state")
+    said = words(status.get("name") or status) if isinstance(status, dict) else words(status)
+    item = Item(key, read.place(*way), fields, status=said or None, wanted=key if entry.get("id") else None)
     item.parent, item.foreign = parent, left_over(entry, *_TAKEN)
     if words(entry.get("epic")):
         item.goal = Reference(words(entry["epic"]), read.place(*way, "epic"))
     for name in _DEPENDENCIES:
         for index, to in enumerate(listed(entry.get(name))):
-            item.waits_for.append(Reference(words(to), read.place(*way, name, index)))
+            place = read.place(*way, name, index)
+            item.waits_for += [Reference(one, place) for one in _named(to)]
     yield item
     for name in _PARTS:
         for number, part in enumerate(listed(entry.get(name))):
@@ -208,6 +212,20 @@ def _task(
             if isinstance(part, dict):
                 own = words(part.get("id")) or f"{key}/{number + 1}"
                 yield from _task(read, part, own, below, Reference(key, read.place(*below)))
+
+
+def _named(to: Any) -> list[str]:
+    """The ids that a dependency names: one, several in one text, or that of an object."""
+    if isinstance(to, dict):
+        return [words(to.get("id") or to.get("task") or to)]
+    return [one for one in re.split(r"[,;]\s*", words(to).strip()) if one]
+
+
+def _text(said: Any) -> str:
+    """A text, or the lines of one."""
+    if isinstance(said, list) and all(isinstance(line, str) for line in said):
+        return "\n".join(said)
+    return words(said)
 
 
 def _insight(entry: dict[str, Any], key: str, place: Place) -> Item:

@@ -77,11 +77,25 @@ def _issue(read: Json, issue: dict[str, Any], number: int) -> Item:
     item.foreign |= {"labels": entries(issue.get("labels"))} if entries(issue.get("labels")) else {}
     if len(people) > 1:
         item.foreign["assignees"] = issue["assignees"]
+    for other in _others(issue.get("parent"))[:1]:
+        item.parent = Reference(_other_key(other, issue), read.place(number, "parent"))
+    for other in _others(issue.get("blockedBy")):
+        item.waits_for.append(Reference(_other_key(other, issue), read.place(number, "blockedBy")))
     milestone = issue.get("milestone")
     if isinstance(milestone, dict) and milestone.get("title"):
         key = _key(issue, f"milestone {words(milestone.get('number')) or milestone['title']}")
         item.goal = Reference(key, read.place(number, "milestone"))
     return item
+
+
+def _others(value: Any) -> list[dict[str, Any]]:
+    """The issues of a field: one, a list, or `{"nodes": […]}` as GitHub's GraphQL has it."""
+    found = value["nodes"] if isinstance(value, dict) and "nodes" in value else listed(value)
+    return [one for one in entries(found) if one.get("number")]
+
+
+def _other_key(other: dict[str, Any], issue: dict[str, Any]) -> str:
+    return _key(other if _ADDRESS.match(words(other.get("url"))) else issue, f"#{words(other['number'])}")
 
 
 FORMAT = Format(

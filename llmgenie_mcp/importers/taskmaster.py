@@ -123,7 +123,8 @@ def _task(
             sub.foreign["tag"] = tag
         for at, to in enumerate(listed(part.get("dependencies"))):
             said = words(to)
-            mine = said in local or said not in whole
+            # As Task Master reads it: a number is a subtask beside this one, a text without a dot is a task.
+            mine = said not in whole if isinstance(to, str) else said in local or said not in whole
             target = f"{key}.{said}" if "." not in said and mine else f"{prefix}{said}"
             sub.waits_for.append(Reference(target, read.place(*way, "subtasks", index, "dependencies", at)))
         yield sub

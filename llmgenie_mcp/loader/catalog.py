@@ -15,11 +15,12 @@ from llmgenie_mcp.config import Settings
 from llmgenie_mcp.errors import DefinitionError
 from llmgenie_mcp.expressions import Problem, Vocabulary
 from llmgenie_mcp.loader import Loaded, Located, definition_error, load_yaml
+from llmgenie_mcp.loader.adjusted import adjust, adjustment_notes, check_adjustments
 from llmgenie_mcp.loader.packaged import definition_files, load_packaged, packaged
 from llmgenie_mcp.loader.schema import nearest
 from llmgenie_mcp.loader.structure import check_workflow, matches
 from llmgenie_mcp.loader.triggers import check_settings, check_trigger
-from llmgenie_mcp.rules import Policy, check_policy
+from llmgenie_mcp.rules import Adjustment, Policy, check_policy
 from llmgenie_mcp.triggers import Trigger, TriggerRule
 from llmgenie_mcp.workflow import Workflow
 
@@ -99,7 +100,7 @@ def load_catalog(
         operations: names of what agents do outside llmgenie that policies speak of.
         vocabulary: the facts that guards, rules and messages may name.
         trusted: whether a person accepted the project's definitions; until then its policies only add to packaged ones,
-            and what needs a person in a packaged workflow does so in the project's own of that name.
+            and what a step of a packaged workflow asks for, that of the project's own of that name asks for too.
         settings: the project's, when it has a file of them: its trigger rules are checked here too.
         thorough: look also at what was looked at when a person accepted it, and takes long to look at.
         plugged: by plug-in, the folder with its `workflows/` and `policies/`. They come beside the packaged ones and
@@ -126,9 +127,15 @@ def load_catalog(
     triggers = reading.own(store, "triggers", Trigger)
     declared = _declared(reading, store)
     if not trusted:
-        own = {name: _with_people(shipped.get(name), loaded) for name, loaded in own.items()}
+        own = {name: _no_looser(shipped.get(name), loaded) for name, loaded in own.items()}
         own_rules = {loaded.value.name: loaded for loaded in map(partial(_beside, rules), own_rules.values())}
     workflows, policies = {**shipped, **own}, {**rules, **own_rules}
+    changes: Mapping[str, Adjustment] = settings.value.policies if settings else {}
+    if settings is not None:
+        reading.problems += settings.located(check_adjustments(policies, changes))
+    beside = "" if trusted else BESIDE
+    changed = tuple(adjustment_notes(policies, changes, beside))
+    policies = adjust(policies, changes, beside)
     actions = {*actions, *(f"start_{loaded.value.name}" for loaded in workflows.values())}
     actions |= {f"{name}.*" for name in (settings.value.upstreams if settings else ())}
     # The packaged definitions name each other's triggers; a project that replaces one of them must not break the others.
@@ -166,7 +173,7 @@ def load_catalog(
         **(settings.value.triggers if settings else {}),
         **{name: loaded.value for name, loaded in triggers.items()},
     }
-    notes = (*_notes("workflow", shipped, own, brought), *_notes("policy", rules, own_rules, brought))
+    notes = (*_notes("workflow", shipped, own, brought), *_notes("policy", rules, own_rules, brought), *changed)
     return Catalog(
         _entries("workflow", workflows, own, brought),
         _entries("policy", policies, own_rules, brought),
@@ -341,11 +348,11 @@ def _taken(flow: Workflow, actions: Collection[str]) -> Iterator[Problem]:
             yield Problem((*place, "on", trigger, "[key]"), message, "Give the trigger another name.")
 
 
-def _with_people(packaged_flow: Loaded[Workflow] | None, loaded: Loaded[Workflow]) -> Loaded[Workflow]:
-    """A workflow that nobody trusts yet does not take the person out of a packaged one's steps."""
-    if packaged_flow is None or not packaged_flow.value.asking & loaded.value.triggers:
+def _no_looser(packaged_flow: Loaded[Workflow] | None, loaded: Loaded[Workflow]) -> Loaded[Workflow]:
+    """A workflow that nobody trusts yet takes no person, guard or role out of a packaged one's steps."""
+    if packaged_flow is None:
         return loaded
-    return replace(loaded, value=loaded.value.with_people(packaged_flow.value.asking))
+    return replace(loaded, value=loaded.value.no_looser_than(packaged_flow.value))
 
 
 def _notes(

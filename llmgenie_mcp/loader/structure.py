@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator
 from fnmatch import fnmatchcase
 
 from llmgenie_mcp.errors import ExpressionError
-from llmgenie_mcp.expressions import Problem, Vocabulary, message_names
+from llmgenie_mcp.expressions import Problem, Vocabulary, message_names, templates
 from llmgenie_mcp.loader.schema import nearest
 from llmgenie_mcp.workflow import Guard, Transition, Workflow
 
@@ -131,6 +131,11 @@ def _actions(workflow: Workflow, actions: Collection[str]) -> Iterator[Problem]:
             if not matches(pattern, known):
                 message = f"No action or trigger is called {pattern!r}"
                 yield Problem(("states", name, "actions", index), message, nearest(pattern, known))
+    for loc, transition in written(workflow):
+        for index, guard in enumerate(transition.guards):
+            if guard.fix is not None and "{" not in guard.fix.action and not matches(guard.fix.action, known):
+                message = f"No action or trigger is called {guard.fix.action!r}"
+                yield Problem((*loc, "guards", index, "fix", "action"), message, nearest(guard.fix.action, known))
 
 
 def _facts(workflow: Workflow, vocabulary: Vocabulary) -> Iterator[Problem]:
@@ -146,6 +151,10 @@ def _guard(guard: Guard, loc: Loc, vocabulary: Vocabulary) -> Iterator[Problem]:
     for offset, message, hint in vocabulary.check(guard.condition):
         yield Problem((*loc, "expression"), message, hint, offset)
     yield from check_template(guard.message, (*loc, "message"), vocabulary)
+    if guard.fix is not None:
+        yield from check_template(guard.fix.message, (*loc, "fix", "message"), vocabulary)
+        for place, text in templates(guard.fix.params, (*loc, "fix", "params")):
+            yield from check_template(text, place, vocabulary)
 
 
 def check_template(template: str, loc: Loc, vocabulary: Vocabulary) -> Iterator[Problem]:

@@ -104,7 +104,7 @@ class Connection:
         message = f"The endpoint of {model.model} answered {status}{f': {said}' if said else ''}."
         place = "a key (`key`)"
         if model.key is not None:
-            place = f"the key in {f'the environment variable {model.key.env}' if model.key.env else model.key.file}"
+            place = f"the key in {model.key.place}"
         wait = None
         if status in BUSY:
             wait = reply.retry_after

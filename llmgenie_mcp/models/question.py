@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import Any
+
+from llmgenie_mcp import api
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,25 +42,13 @@ class Said:
     model: str
 
 
-class Unanswered(Exception):
+@dataclass(eq=False)
+class Unanswered(api.Unanswered):
     """A model did not answer.
 
     Attributes:
-        message, hint: why, and what to do next; for people.
-        status: HTTP's; None: there was no answer.
-        retry_after: seconds after which it is of use to ask again, as the endpoint said; None: it did not.
         said: the endpoint's own words, or the beginning of an answer that broke off.
     """
 
-    def __init__(
-        self,
-        message: str,
-        hint: str,
-        *,
-        status: int | None = None,
-        retry_after: float | None = None,
-        said: str = "",
-    ) -> None:
-        super().__init__(message)
-        self.message, self.hint, self.status = message, hint, status
-        self.retry_after, self.said = retry_after, said
+    _: KW_ONLY
+    said: str = ""

@@ -69,12 +69,16 @@ class _ToolAction:
             ready=self.ready,
             group=self.name,
             operations=self.operations,
+            waits="" if accepted else f"llmgenie upstream accept {self.name}",
         )
 
     def operations(self, _situation: Situation, params: ToolParams) -> list[Operation]:
         """What it does that policies have a word for, as the hook of an agent's host would read it."""
         from llmgenie_mcp.engine.tooluse import of_server
+        from llmgenie_mcp.upstream.offers import is_offer
 
+        if is_offer(self.tool.name):
+            return [_reading(self.name, self.tool.name, str((params.model_extra or {}).get("uri", "")))]
         found = of_server(self.name, self.tool.name, params.model_extra or {}, lambda push: [push])
         return [self._from_root(operation) for operation in found]
 
@@ -170,6 +174,17 @@ class _ListAction:
         if waiting:
             answer["next"] = f"A person accepts them, in a terminal: llmgenie upstream accept {self.name}"
         return answer
+
+
+def _reading(server: str, tool: str, uri: str) -> Operation:
+    """A prompt or a resource as an operation: a file by its name, everything else as a call of another server."""
+    from urllib.parse import unquote, urlsplit
+
+    if uri.strip().lower().startswith("file:"):
+        parts = urlsplit(uri.strip())  # servers that cut off file:// alone take a host for the beginning of the path
+        path = parts.path if parts.netloc in ("", "localhost") else parts.netloc + parts.path
+        return Operation("file.read", {"path": unquote(path)}, text=f"{server} {uri}")
+    return Operation("mcp.call", {"server": server, "tool": tool}, text=f"{server}/{tool}")
 
 
 def _untrusted(situation: Situation) -> Refusal | None:

@@ -16,6 +16,8 @@ Signed with HMAC-SHA256 over the body, in `X-Hub-Signature-256`
 | workflow_run, completed                 | `ci.finished`                                                         |
 | check_suite, completed                  | `ci.finished`; none for GitHub Actions, whose workflow_run tells it   |
 | check_run, completed                    | `ci.job_finished`: one of the jobs or checks, while others may go on  |
+| issues, any action                      | `issue.ACTION`: opened, edited, closed, reopened, labeled, deleted …  |
+| issue_comment, created                  | `issue.commented`; none for a comment on a pull request               |
 | ping, all others                        | none                                                                  |
 
 What the events hold is the same for GitHub and GitLab. A text that is not known is "":
@@ -28,7 +30,8 @@ What the events hold is the same for GitHub and GitLab. A text that is not known
 |                 | `branch`      | the branch; of a fork `OWNER:BRANCH`, which no branch here can be called; "" for none  |
 |                 | `commit`      | the hash it is about                                                                   |
 |                 | `url`         | page for people                                                                        |
-| all but git.*   | `fork`        | whether the branch is another repository's, or cannot be told not to be                |
+| pull_request.*, | `fork`        | whether the branch is another repository's, or cannot be told not to be                |
+| ci.*            |               |                                                                                        |
 | git.*           | `tag`         | the tag; "" when a branch was pushed                                                   |
 |                 | `before`      | hash of the commit before; "" for what is new                                          |
 |                 | `created`     | whether it is new                                                                      |
@@ -41,6 +44,7 @@ What the events hold is the same for GitHub and GitLab. A text that is not known
 |                 | `state`       | open, closed or merged                                                                 |
 |                 | `draft`       | whether it is one                                                                      |
 |                 | `review`      | of `pull_request.reviewed` alone: approved, changes_requested, commented, withdrawn    |
+| issue.*         | `number`, `action`, `title`, `state`: as of a pull request; GitLab's are not told      |
 | ci.*            | `kind`        | workflow_run, check_suite, check_run, pipeline or job                                  |
 |                 | `name`        | of the workflow, app, job or pipeline                                                  |
 |                 | `run`         | number by which the sender knows the run                                               |
@@ -161,6 +165,27 @@ def _of_pull(payload: Payload, pull: Payload) -> dict[str, Any]:
     }
 
 
+def _issues(payload: Payload) -> Event | None:
+    issue, action = payload.need("issue"), payload.text("action")
+    return (f"issue.{action}", _of_issue(payload, issue)) if action else None
+
+
+def _issue_comment(payload: Payload) -> Event | None:
+    issue, comment = payload.need("issue"), payload.need("comment")
+    if payload.text("action") != "created" or issue.part("pull_request"):
+        return None
+    return "issue.commented", _of_issue(payload, issue) | {"url": comment.text("html_url") or issue.text("html_url")}
+
+
+def _of_issue(payload: Payload, issue: Payload) -> dict[str, Any]:
+    return _about(payload, "", "", issue.text("html_url")) | {
+        "number": issue.number("number"),
+        "action": payload.text("action"),
+        "title": issue.text("title"),
+        "state": issue.text("state"),
+    }
+
+
 def _workflow_run(payload: Payload) -> Event | None:
     run, action = payload.need("workflow_run"), payload.text("action")
     if action != "completed" and action not in UNDER_WAY:
@@ -240,6 +265,8 @@ READERS: dict[str, Callable[[Payload], Event | None]] = {
     "push": _pushed,
     "pull_request": _pull_request,
     "pull_request_review": _review,
+    "issues": _issues,
+    "issue_comment": _issue_comment,
     "workflow_run": _workflow_run,
     "check_suite": _check_suite,
     "check_run": _check_run,

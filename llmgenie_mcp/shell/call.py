@@ -145,7 +145,10 @@ class Call:
         elif written in ORDINARY:
             self.opaque("the program is named by a variable", opaque.touches(rest))
         elif rest.strip():
-            self.opaque("the command's name cannot be known", opaque.touches(f"{rest}\n{whole.replace(UNKNOWN, '')}"))
+            self.opaque(
+                "the command's name cannot be known",
+                opaque.touches(f"{rest}\n{whole.replace(UNKNOWN, '').replace('git-', 'git ')}"),
+            )
         else:
             self.opaque("nothing of the command can be known", ["anything"])
         return UNKNOWN
@@ -224,6 +227,7 @@ class Call:
 
     @property
     def shown(self) -> str:
+        """The command as people are shown it, cut where it is long."""
         return self.text if len(self.text) <= opaque.SHOWN else self.text[: opaque.SHOWN - 1] + "…"
 
     def opaque(self, why: str, touched: Sequence[str] | None = None, text: str | None = None) -> None:

@@ -134,6 +134,8 @@ def _git(call: Call) -> str | None:
         if git.words[:1] == ["--help"] or git.words == ["-h"]:
             return None
         beside(git)
+        if any(_may_be_any_option(word, short=handler is not None) for word in git.words):
+            call.opaque("an option of git cannot be known", ["git"])
     if handler is not None:  # no alias hides a command of git's own
         return handler(git)
     if git.verb in HARMLESS or not git.verb:
@@ -148,6 +150,18 @@ def _git(call: Call) -> str | None:
         return _alias(git, configured)
     call.opaque(f"git {git.verb} is not a command of git", ["git"])
     return None
+
+
+def _may_be_any_option(word: str, *, short: bool) -> bool:
+    """Whether the name of an option is not known; behind one letter stands a value, as in `-m"$text"`.
+
+    Args:
+        word: an argument.
+        short: whether `-$x` counts, which is a number where git only looks: `git log -$n`.
+    """
+    if word[:2] == "--":
+        return UNKNOWN in word.partition("=")[0]
+    return short and word[:1] == "-" and word[1:2] == UNKNOWN
 
 
 def _settings(git: Git) -> None:

@@ -44,7 +44,9 @@ def _checkout(git: Git) -> str | None:
 
 def _is_path(git: Git, word: str) -> bool:
     """Whether a word where git takes a branch or files names files: a branch of that name is what git takes first."""
-    return bool(_PATH.fullmatch(word)) and not git.call.reader.surroundings.has_branch(git.folder, word)
+    plain = word.replace(UNKNOWN, "")  # what is not known of `.$x` is nothing, most often
+    named = _PATH.fullmatch(word) or (plain[:1] in (".", ":") and _PATH.fullmatch(plain))
+    return bool(named) and not git.call.reader.surroundings.has_branch(git.folder, word)
 
 
 def _destination(word: str) -> str | None:

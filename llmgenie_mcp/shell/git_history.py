@@ -119,13 +119,15 @@ def _merges(git: Git, remote: str, refspecs: Sequence[str], *, no_verify: bool) 
 
 def _reset(git: Git) -> str | None:
     arguments = parse(git.words, "--pathspec-from-file -U --unified")
-    hard = arguments.has("--hard")
-    moves = hard or arguments.has("--soft", "--mixed", "--keep", "--merge")
     words = arguments.operands
+    hard: bool | None = arguments.has("--hard")
+    if not hard and len(words) > 1 and any(word.startswith(UNKNOWN) for word in words[: len(words) - arguments.after]):
+        hard = None  # one of them may be the option
+    moves = hard is not False or arguments.has("--soft", "--mixed", "--keep", "--merge")
     if arguments.has("-p", "--patch") or (arguments.after and not moves):
         return None
     commit = words[0] if words else ""
-    if not hard and (commit in ("", "HEAD", "@") or len(words) > 1 or not (moves or _is_revision(commit))):
+    if hard is False and (commit in ("", "HEAD", "@") or len(words) > 1 or not (moves or _is_revision(commit))):
         return None
     git.emit("git.reset", branch=git.branch, hard=hard)
     return None

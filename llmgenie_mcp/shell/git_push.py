@@ -85,7 +85,10 @@ def _refspec(git: Git, remote: str | None, refspec: str, flags: dict[str, object
     elif not colon and (git.folder, target) in git.call.scope.tags:
         git.emit("git.push_tag", tag=target, remote=remote, **flags)
     elif target.startswith(("refs/tags/", "tags/")):
-        git.emit("git.push_tag", tag=known(target.rpartition("tags/")[2]), remote=remote, **flags)
+        tag = known(target.rpartition("tags/")[2])
+        # What is pushed under a tag's name need not be that tag.
+        other = {} if flags["delete"] or source.rpartition("tags/")[2] == tag else {"source": known(source)}
+        git.emit("git.push_tag", tag=tag, remote=remote, **other, **flags)
     elif not target.startswith("refs/notes/"):
         git.emit("git.push", branch=branch_name(target), remote=remote, **written, **flags)
 

@@ -64,11 +64,12 @@ class Lexer:
         self.bodies: list[tuple[Redirect, str, bool, bool]] = []
         """Here-documents whose body starts after this line: (where it goes, delimiter, quoted, tabs are stripped)."""
 
-    # what parser.py adds: a script up to a closing token
     def script(self, *ends: str) -> Script:
+        """A script up to one of the closing tokens, which is passed; `parser` adds it."""
         raise NotImplementedError
 
     def fail(self, message: str) -> ShellSyntaxError:
+        """The error for what stands here."""
         return ShellSyntaxError(message, self.position)
 
     def step(self) -> None:
@@ -78,6 +79,7 @@ class Lexer:
             raise TooMuch("too many commands", self.position)
 
     def peek(self, text: str) -> bool:
+        """Whether `text` comes next."""
         return self.text.startswith(text, self.position)
 
     def blanks(self) -> None:

@@ -36,11 +36,12 @@ def last_opinion(situation: Situation) -> Document | None:
     Of each model the last one counts, and one that does not approve goes before those that do. Opinions for which the asker
     chose another base, or another model, than the project's own are no evidence.
     """
-    known = sorted(situation.reader.all(TABLE, {"counts": True}), key=lambda opinion: str(opinion["created_at"]))
-    head = situation.fact("git.subject_head") if known else None
-    here = [opinion for opinion in known if opinion["commit"] == head]
+    newest = next(situation.reader.each(TABLE, {"counts": True}, newest_first=True), None)
+    head = situation.fact("git.subject_head") if newest else None
+    about = situation.reader.all(TABLE, {"counts": True, "commit": head}) if isinstance(head, str) else []
+    here = sorted(about, key=lambda opinion: str(opinion["created_at"]))
     if not here:
-        return known[-1] if known else None
+        return newest
     latest = list({opinion["model"]: opinion for opinion in here}.values())
     against = [opinion for opinion in latest if opinion["verdict"] != "approve"]
     return (against or sorted(latest, key=here.index))[-1]

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import Any
 
 from llmgenie_mcp.engine.situation import Situation
 from llmgenie_mcp.outcome import CI
 from llmgenie_mcp.plugins import signal
 from llmgenie_mcp.records import Document
+
+LOOKED_AT = 50
+"""So many of the newest runs are looked at for the last one that ended."""
 
 
 @signal(
@@ -34,14 +38,27 @@ def last_run(situation: Situation, *actions: str) -> Document | None:
     """The run that counts: of this commit where there is one, for another agent's on another commit must not hide it.
 
     Of each thing that ran (each workflow of a CI system has a name) the last run counts; one that did not pass goes before
-    those that did.
+    those that did. Only the newest are looked at: a project has thousands of runs, and no commit has many.
     """
-    runs = [run for action in actions for run in situation.reader.all("runs", {"action": action})]
-    ended = sorted((run for run in runs if run["status"] != "running"), key=lambda run: str(run["updated_at"]))
-    head = situation.fact("git.subject_head") if ended else None
-    here = [run for run in ended if run["commit"] is not None and run["commit"] == head]
+    ended = [run for action in actions for run in _ended(situation, {"action": action})]
+    if not ended:
+        return None
+    head = situation.fact("git.subject_head")
+    about = [run for action in actions for run in _ended(situation, {"action": action, "commit": head})]
+    here = sorted(about if isinstance(head, str) else (), key=_number)
     if not here:
-        return ended[-1] if ended else None
+        return max(ended, key=_number)
     latest = list({(run["action"], run.get("command")): run for run in here}.values())
     failed = [run for run in latest if run["status"] != "passed"]
     return (failed or sorted(latest, key=here.index))[-1]
+
+
+def _ended(situation: Situation, where: dict[str, object]) -> list[Document]:
+    """The ended ones among the newest runs that fit `where`, in the order they began."""
+    ended = (run for run in situation.reader.each("runs", where, newest_first=True) if run["status"] != "running")
+    return list(islice(ended, LOOKED_AT))[::-1]
+
+
+def _number(run: Document) -> int:
+    """Runs are numbered as they begin. Their times say less: a clock that was put back would hide the newest."""
+    return int(run["id"].rpartition("-")[2])

@@ -123,7 +123,7 @@ def _clean(text: str, url: str) -> str:
 
 
 def _place(address: Secret) -> str:
-    return address.env or address.file or "?"
+    return address.env or address.file or address.place
 
 
 def _keep_quiet() -> None:

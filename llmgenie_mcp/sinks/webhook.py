@@ -8,7 +8,6 @@ the id is the same at every attempt, the timestamp and with it the signature are
 from __future__ import annotations
 
 import json
-import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -26,6 +25,10 @@ GONE = 410
 """The receiver wants no more of it, says the specification."""
 TOO_LARGE = 413
 """The event will not be smaller the next time, and others wait behind it: an agent may have made it so."""
+NOT_YET = (408, 409, 425, 429)
+"""Of the statuses that lay it on the sender those that another time mends (RFC 9110, RFC 8470, RFC 6585)."""
+REFUSED = 3
+"""Attempts at what the receiver refuses with another 4xx: it would say so each time, and others wait behind it."""
 SHORTEST, LONGEST = 24, 64
 """Bytes of a secret, by the specification's table of signature schemes."""
 QUOTED = 160
@@ -62,8 +65,9 @@ def deliver(parcel: Parcel) -> Delivered:
         return Delivered({"status": answer.status})
     raise NotDelivered(
         _told(answer, webhook),
-        retry_after=_seconds(answer.headers.get("retry-after", "")) if answer.status in BUSY else None,
+        retry_after=api.retry_after(answer.headers.get("retry-after", "")) if answer.status in BUSY else None,
         final=answer.status in (GONE, TOO_LARGE),
+        most=REFUSED if 400 <= answer.status < 500 and answer.status not in NOT_YET else None,
     )
 
 
@@ -85,9 +89,8 @@ def _signature(secret: Secret, message: str, now: datetime, body: bytes) -> str:
     except ActionError as error:
         raise NotDelivered(str(error)) from None
     if not all(map(_well_formed, keys)):
-        place = f"the environment variable {secret.env}" if secret.env else f"the file {secret.file}"
         form = f"whsec_ and {SHORTEST} to {LONGEST} random bytes in base64"
-        raise NotDelivered(f"What is in {place} is no secret of a webhook: that is {form}.")
+        raise NotDelivered(f"What is in {secret.place} is no secret of a webhook: that is {form}.")
     return " ".join(Webhook(key).sign(message, now, body.decode("ascii")) for key in keys)
 
 
@@ -116,11 +119,3 @@ def _told(answer: network.Answer, webhook: Webhook) -> str:
     if answer.status == GONE:
         return f"{told}: it wants no more of this webhook."
     return f"{told}: {words[:QUOTED]}{'…' if len(words) > QUOTED else ''}" if words else f"{told}."
-
-
-def _seconds(retry_after: str) -> float | None:
-    """Retry-After, in seconds or as a date (RFC 9110, section 10.2.3); None when it is neither."""
-    text = retry_after.strip()
-    if text.isascii() and text.isdigit():
-        return float(text)
-    return None if (at := api.http_date(text)) is None else max(0.0, at - time.time())

@@ -15,11 +15,13 @@ Documents handed in and out are copies: changing one never changes the store.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeAlias
+
+from llmgenie_mcp.storage.values import Holds
 
 Document: TypeAlias = dict[str, Any]
 Durability: TypeAlias = Literal["full", "relaxed"]
@@ -64,6 +66,14 @@ class Transaction(Protocol):
     def query(self, table: str, where: Mapping[str, object] | None = None) -> list[Document]:
         """All documents of `table` whose fields equal those of `where`, in the order they were first put."""
 
+    def each(
+        self, table: str, where: Mapping[str, object] | None = None, *, newest_first: bool = False
+    ) -> Iterator[Document]:
+        """As `query`, one after the other: who stops early pays for no more."""
+
+    def count(self, table: str, where: Mapping[str, object] | None = None) -> int:
+        """How many documents `query` would give."""
+
     def put(self, table: str, id: str, document: Mapping[str, Any], *, expected_version: int | None = None) -> Document:  # noqa: A002
         """Create or replace a document; returns it with its new `version` (1 for a new one, then +1 each time), `id`.
 
@@ -77,6 +87,9 @@ class Transaction(Protocol):
 
     def next_id(self, prefix: str) -> str:
         """The next free id, `prefix-1`, `prefix-2` …; never given twice, not even after a delete."""
+
+    def changed(self, table: str) -> list[str]:
+        """Ids of the documents of a table that were put or deleted in this transaction so far."""
 
     def commit(self, entry: Mapping[str, Any]) -> int:
         """Write all changes and the log line as one; returns its seq. `entry` has at least `type`.
@@ -122,8 +135,13 @@ class Storage(Protocol):
         *,
         limit: int | None = None,
         cursor: str | None = None,
+        newest_first: bool = False,
     ) -> Page:
-        """Documents whose fields equal those of `where`, in the order they were first put. limit None: all."""
+        """Documents whose fields equal those of `where`, in the order they were first put. limit None: all.
+
+        A value of `where` may be `Holds`: the field is a list that has this text in it. `newest_first` turns the order
+        around; a cursor belongs to the order it came from.
+        """
 
     def log(
         self,
@@ -143,6 +161,13 @@ class Storage(Protocol):
 
     def last_seq(self) -> int:
         """Sequence number of the newest line; 0 for an empty log."""
+
+    def secure(self) -> None:
+        """Wait until all that was read so far would survive a power loss, as an acknowledged commit does.
+
+        A line of another process can be read a moment before it is on the disk, and that process may end in between: who
+        acknowledges something on the strength of it alone calls this first.
+        """
 
     def verify(self) -> VerifyReport:
         """Read the whole log, check the hash chain, and replay it against the documents."""
@@ -186,4 +211,13 @@ def open_storage(
     return TinyDBStorage(Path(url), durability=durability, lock_timeout=lock_timeout, read_only=read_only)
 
 
-__all__: Sequence[str] = ["Document", "Durability", "Page", "Storage", "Transaction", "VerifyReport", "open_storage"]
+__all__: Sequence[str] = [
+    "Document",
+    "Durability",
+    "Holds",
+    "Page",
+    "Storage",
+    "Transaction",
+    "VerifyReport",
+    "open_storage",
+]

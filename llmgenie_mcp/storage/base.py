@@ -69,6 +69,7 @@ class BaseStorage(ABC):
         *,
         limit: int | None = None,
         cursor: str | None = None,
+        newest_first: bool = False,
     ) -> Page:
         """Documents whose fields equal those of `where`, in the order they were first put. limit None: all.
 
@@ -81,7 +82,7 @@ class BaseStorage(ABC):
         after = cursor_number(cursor)
         with self._mutex:
             self._check_usable()
-            rows, total, last = self._tables[table].page(where, limit, after)
+            rows, total, last = self._tables[table].page(where, limit, after, newest_first=newest_first)
         return Page([copied(row) for row in rows], total, None if last is None else str(last))
 
     def log(
@@ -120,6 +121,9 @@ class BaseStorage(ABC):
     def refresh(self) -> int:
         """Take in what other processes committed; returns the last seq."""
         return self.last_seq()
+
+    def secure(self) -> None:  # noqa: B027 - most backends have nothing to do
+        """Wait until all that was read so far would survive a power loss, as an acknowledged commit does."""
 
     # Writing
 
@@ -256,7 +260,7 @@ class BaseStorage(ABC):
 
     def _unreadable(self, problem: ValueError) -> None:
         """A line that `_lines` gave is not one: raise, or return to pass over it."""
-        raise StorageDamaged(f"A line of the log at {self.location} is damaged: {problem}.")
+        raise StorageDamaged(f"A line of the log at {self.location} is damaged: {problem}.", "Run llmgenie doctor.")
 
     @abstractmethod
     def verify(self) -> VerifyReport:

@@ -13,6 +13,8 @@ from llmgenie_mcp.errors import StorageError, StorageFull, StorageReadOnly
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _FORBIDDEN = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
+_OURS = frozenset({"db.json", "db.json.tmp", "lock", "meta-log", "run", "set-aside"})
+"""What lies in the folder of a store beside the definitions."""
 _FULL_FLUSH: int | None = getattr(fcntl, "F_FULLFSYNC", None)  # macOS: fsync alone leaves data in the drive's cache
 
 
@@ -58,13 +60,36 @@ def read_up_to(fd: int, size: int, offset: int) -> bytes:
     return data
 
 
+def let_go(fd: int) -> None:
+    """Close a file that was only read: what the system says to that is of no consequence."""
+    with suppress(OSError):
+        os.close(fd)
+
+
 def make_folder(folder: Path) -> None:
-    """Create a folder in an existing one, durably; it may be there already."""
-    try:
+    """Create a folder in an existing one, durably. It may be there already, and its name not yet on the disk."""
+    with suppress(FileExistsError):
         folder.mkdir()
-    except FileExistsError:
-        return
     sync_folder(folder.parent)
+
+
+def refuse_links(store: Path) -> None:
+    """Refuse a store whose own files are links: a repository that was cloned would have us write where they lead.
+
+    Raises:
+        StorageError: names the link.
+    """
+    for folder, ours in ((store, _OURS), (store / "meta-log", None)):
+        try:
+            with os.scandir(folder) as listing:
+                found = sorted(
+                    item.path for item in listing if item.is_symlink() and (ours is None or item.name in ours)
+                )
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        if found:
+            hint = "Remove the link. A store that is to lie elsewhere is moved as a whole, with the project."
+            raise StorageError(f"{found[0]} is a link, and files of the store are none: it may lead anywhere.", hint)
 
 
 def replace_file(path: Path, data: bytes, *, temporary: Path | None = None, mode: int | None = None) -> None:

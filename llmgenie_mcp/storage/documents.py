@@ -5,24 +5,32 @@ Documents inside are never changed in place, only replaced, so a reference taken
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import product
 from typing import Any, TypeAlias
 
 from llmgenie_mcp.errors import BadParams
-from llmgenie_mcp.storage.values import fits
+from llmgenie_mcp.storage.values import Holds, fits
 
 Stored: TypeAlias = dict[str, Any]
 Change: TypeAlias = tuple[str, str, Stored | None]
 """(table, id, document), or None for the document when it is removed."""
 
+Fields: TypeAlias = tuple[tuple[str, bool], ...]
+"""Names of fields that are indexed together, each with whether it is a list whose items count."""
+Entry: TypeAlias = tuple[str, ...]
+
 _INDEX_FROM = 64  # rows; below, looking at every row is as fast
+_MOST_INDEXES = 16  # the questions are the program's own and few; each index costs every write something
 
 
 class Table:
     """One table: documents by id, in the order they were first put.
 
     Every document has a number, counted up and never used twice in its table: the cursor, and TinyDB's document id.
+    Fields that were asked for are indexed from then on, together as they were asked for, so that a question costs what
+    its answer costs.
 
     Attributes:
         next_number: the number of the next new document.
@@ -32,7 +40,7 @@ class Table:
         self._rows: dict[int, Stored] = dict(rows)
         self._numbers: dict[str, int] = {row["id"]: number for number, row in self._rows.items()}
         self._order: list[int] = list(self._rows)  # ascending; may still hold removed numbers
-        self._indexes: dict[str, dict[str, set[int]]] = {}
+        self._indexes: dict[Fields, dict[Entry, list[int]]] = {}  # numbers ascending
         self.next_number = next_number
 
     def __len__(self) -> int:
@@ -42,6 +50,10 @@ class Table:
         """The stored document itself (not a copy), or None."""
         number = self._numbers.get(key)
         return None if number is None else self._rows[number]
+
+    def number(self, key: str) -> int | None:
+        """The number of the document `key`, or None."""
+        return self._numbers.get(key)
 
     def rows(self) -> Iterator[tuple[int, Stored]]:
         """Number and document of each, in order."""
@@ -58,10 +70,9 @@ class Table:
         elif self._indexes:
             self._unindex(number)
         self._rows[number] = document
-        for field, values in self._indexes.items():
-            value = document.get(field)
-            if isinstance(value, str):
-                values.setdefault(value, set()).add(number)
+        for fields, index in self._indexes.items():
+            for entry in _entries(document, fields):
+                insort(index.setdefault(entry, []), number)
 
     def remove(self, key: str) -> None:
         """Remove a document, if it is there."""
@@ -74,60 +85,94 @@ class Table:
         if len(self._order) > 2 * len(self._rows) + 64:
             self._order = list(self._rows)
 
-    def find(self, where: Mapping[str, object] | None) -> list[Stored]:
-        """All that fit `where`, in order."""
-        return list(self._rows.values()) if not where else [self._rows[number] for number in self._fitting(where)]
+    def find(self, where: Mapping[str, object] | None, *, newest_first: bool = False) -> Iterator[tuple[int, Stored]]:
+        """Number and document of all that fit `where`, in order or the other way round."""
+        numbers, rest = self._candidates(where)
+        ordered = reversed(numbers) if newest_first else numbers
+        return ((number, self._rows[number]) for number in ordered if number in self._rows and self._fits(number, rest))
+
+    def count(self, where: Mapping[str, object] | None) -> int:
+        """How many fit `where`."""
+        if not where:
+            return len(self._rows)
+        numbers, rest = self._candidates(where)
+        return sum(number in self._rows and self._fits(number, rest) for number in numbers) if rest else len(numbers)
 
     def page(
-        self, where: Mapping[str, object] | None, limit: int | None, after: int
+        self, where: Mapping[str, object] | None, limit: int | None, after: int, *, newest_first: bool = False
     ) -> tuple[list[Stored], int, int | None]:
-        """At most `limit` documents that fit and have a number over `after`; how many fit in all; where to go on."""
-        if where:
-            numbers = self._fitting(where)
-            total = len(numbers)
+        """At most `limit` documents that fit and have a number over `after`; how many fit in all; where to go on.
+
+        `newest_first` goes the other way: numbers under `after`, unless it is 0.
+        """
+        numbers, rest = self._candidates(where)
+        if newest_first:
+            places = range((bisect_left(numbers, after) if after else len(numbers)) - 1, -1, -1)
         else:
-            numbers, total = self._order, len(self._rows)
+            places = range(bisect_right(numbers, after), len(numbers))
         wanted: list[int] = []
-        for position in range(bisect_right(numbers, after), len(numbers)):
-            if numbers[position] in self._rows:
+        for place in places:
+            number = numbers[place]
+            if number in self._rows and self._fits(number, rest):
                 if limit is not None and len(wanted) >= limit:
-                    return [self._rows[number] for number in wanted], total, wanted[-1] if wanted else None
-                wanted.append(numbers[position])
-        return [self._rows[number] for number in wanted], total, None
+                    return self._documents(wanted), self.count(where), wanted[-1] if wanted else None
+                wanted.append(number)
+        return self._documents(wanted), self.count(where), None
 
-    def _fitting(self, where: Mapping[str, object]) -> list[int]:
-        texts = [(name, str.__str__(value)) for name, value in where.items() if isinstance(value, str)]
-        if not texts or len(self._rows) < _INDEX_FROM:
-            return [number for number, row in self._rows.items() if fits(row, where)]
-        candidates = sorted(min((self._index(name).get(text, _NONE) for name, text in texts), key=len))
-        if len(where) == 1:
-            return candidates
-        return [number for number in candidates if fits(self._rows[number], where)]
+    def _documents(self, numbers: Iterable[int]) -> list[Stored]:
+        return [self._rows[number] for number in numbers]
 
-    def _index(self, field: str) -> dict[str, set[int]]:
-        index = self._indexes.get(field)
+    def _fits(self, number: int, rest: Mapping[str, object]) -> bool:
+        return not rest or fits(self._rows[number], rest)
+
+    def _candidates(self, where: Mapping[str, object] | None) -> tuple[list[int], Mapping[str, object]]:
+        """Numbers, ascending, and what of `where` is still to be looked at in each of them."""
+        if not where:
+            return self._order, {}
+        indexed = {name: value for name, value in where.items() if isinstance(value, str | Holds)}
+        if not indexed or len(self._rows) < _INDEX_FROM:
+            return self._order, where
+        fields = tuple(sorted((name, isinstance(value, Holds)) for name, value in indexed.items()))
+        if fields not in self._indexes and len(self._indexes) >= _MOST_INDEXES:
+            return self._order, where
+        values = (indexed[name] for name, _ in fields)
+        entry = tuple(value.item if isinstance(value, Holds) else str.__str__(value) for value in values)
+        return self._index(fields).get(entry, _NONE), {k: v for k, v in where.items() if k not in indexed}
+
+    def _index(self, fields: Fields) -> dict[Entry, list[int]]:
+        index = self._indexes.get(fields)
         if index is None:
             index = {}
             for number, row in self._rows.items():
-                value = row.get(field)
-                if isinstance(value, str):
-                    index.setdefault(value, set()).add(number)
+                for entry in _entries(row, fields):
+                    index.setdefault(entry, []).append(number)
             # Only when it is complete: a transaction reads without the mutex, beside readers that hold it.
-            self._indexes[field] = index
+            self._indexes[fields] = index
         return index
 
     def _unindex(self, number: int) -> None:
         row = self._rows[number]
-        for field, values in self._indexes.items():
-            value = row.get(field)
-            if isinstance(value, str):
-                numbers = values[value]
-                numbers.discard(number)
+        for fields, index in self._indexes.items():
+            for entry in _entries(row, fields):
+                numbers = index[entry]
+                del numbers[bisect_left(numbers, number)]
                 if not numbers:
-                    del values[value]
+                    del index[entry]
 
 
-_NONE: frozenset[int] = frozenset()
+def _entries(row: Stored, fields: Fields) -> Iterator[Entry]:
+    """Under what a document stands in an index; nothing when one of the fields is not text, or not a list of it."""
+    choices: list[Iterable[str]] = []
+    for name, inside in fields:
+        value = row.get(name)
+        if inside:
+            choices.append({item for item in value if isinstance(item, str)} if isinstance(value, list) else ())
+        else:
+            choices.append((value,) if isinstance(value, str) else ())
+    return product(*choices)
+
+
+_NONE: list[int] = []
 
 
 class Tables:

@@ -8,13 +8,13 @@ the truth: the checkpoint follows from it, and may be removed.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from llmgenie_mcp.errors import StorageDamaged, StorageError
 from llmgenie_mcp.storage import Durability, VerifyReport, checkpoint, mending
 from llmgenie_mcp.storage.base import BaseStorage
-from llmgenie_mcp.storage.disk import make_folder, refusals, replace_file, set_aside
+from llmgenie_mcp.storage.disk import make_folder, refusals, refuse_links, replace_file, set_aside
 from llmgenie_mcp.storage.documents import Tables
 from llmgenie_mcp.storage.journal import SEGMENT_BYTES, Journal
 from llmgenie_mcp.storage.lines import Head, fingerprint, parsed
@@ -63,7 +63,8 @@ class FolderStorage(BaseStorage):
         # Absolute, so that a later change of the working directory does not move the store.
         self._folder = folder.absolute()
         self._checkpoint = self._folder / "db.json"
-        self._journal = Journal(self._folder / "meta-log", durable=durability == "full", segment_bytes=segment_bytes)
+        self._durable = durability == "full"
+        self._journal = Journal(self._folder / "meta-log", durable=self._durable, segment_bytes=segment_bytes)
         self._lock = FolderLock(self._folder / "lock")
         self._checkpoint_bytes = checkpoint_bytes
         self._stale = False  # forked: what is in memory may be half of something
@@ -74,6 +75,7 @@ class FolderStorage(BaseStorage):
         self._distrusted = False  # db.json is not what the log says
         self._damage_mark: object = None
         with refusals(self._folder, "read"):
+            refuse_links(self._folder)
             self._load()
 
     # Taking in what is on the disk
@@ -88,6 +90,17 @@ class FolderStorage(BaseStorage):
                 self._catch_up()
             self._check_usable()
             return self._head.seq
+
+    def secure(self) -> None:
+        """Wait until all that was read so far would survive a power loss, as an acknowledged commit does.
+
+        Raises:
+            StorageError: the disk refuses.
+        """
+        with self._mutex, refusals(self._journal.folder, "write"):
+            self._check_usable()
+            if self._durable and self._head.seq:
+                self._journal.flush(self._head.segment)
 
     def _check_usable(self) -> None:
         if self._stale and not self._closed:
@@ -169,6 +182,7 @@ class FolderStorage(BaseStorage):
             self._tables.apply(line["changes"])
             head = Head(seq, line["ts"], fingerprint(raw), head.lines + 1, segment, offset + len(raw))
             self._head = head
+            journal.note(seq, segment, offset)
             self._tail_bytes += len(raw)
         journal.watch(head.segment)
 
@@ -269,18 +283,20 @@ class FolderStorage(BaseStorage):
     def _settle(self) -> None:
         if self._tail_bytes <= self._due:
             return
-        there = checkpoint.peeked(self._checkpoint)
-        if there is not None and not self._distrusted and self._journal.distance(there, self._head) <= self._due:
-            self._tail_bytes = self._journal.distance(there, self._head)  # another process was faster
-            return
-        self._try_checkpoint(self._exclusive(CHECKPOINT_TIMEOUT))
-
-    def _try_checkpoint(self, guard: AbstractContextManager[None]) -> None:
-        # The commits before it are good whether it works or not; a failed one is tried again after as many bytes more.
-        try:
-            with guard:
+        with self._postponing(), refusals(self._checkpoint, "read"):
+            there = checkpoint.peeked(self._checkpoint)
+            if there is not None and not self._distrusted and self._journal.distance(there, self._head) <= self._due:
+                self._tail_bytes = self._journal.distance(there, self._head)  # another process was faster
+                return
+            with self._exclusive(CHECKPOINT_TIMEOUT):
                 self._check_usable()
                 self._write_checkpoint()
+
+    @contextmanager
+    def _postponing(self) -> Iterator[None]:
+        # The commits before it are good whether it works or not; a failed one is tried again after as many bytes more.
+        try:
+            yield
         except StorageError as problem:
             self._tail_bytes = 0
             self._warn(f"{self._checkpoint} could not be written (no commit is lost): {problem.message}")
@@ -302,7 +318,9 @@ class FolderStorage(BaseStorage):
 
     def _before_close(self) -> None:
         if self._committed and not self.read_only:
-            self._try_checkpoint(self._alone())
+            with self._postponing(), self._alone():
+                self._check_usable()
+                self._write_checkpoint()
 
     @contextmanager
     def _alone(self) -> Iterator[None]:

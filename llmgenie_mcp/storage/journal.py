@@ -14,10 +14,21 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
-from llmgenie_mcp.storage.disk import flush, make_folder, read_up_to, refusals, set_aside, sync_folder, write_all
+from llmgenie_mcp.storage.disk import (
+    flush,
+    let_go,
+    make_folder,
+    read_up_to,
+    refusals,
+    set_aside,
+    sync_folder,
+    write_all,
+)
 from llmgenie_mcp.storage.lines import Head
 
 SEGMENT_BYTES = 8 * 1024 * 1024
+RECENT = 256
+"""So many lines are found without a search."""
 _BLOCK = 64 * 1024
 _PROBE = 4 * 1024
 _SEGMENT = re.compile(r"\d{6,}\.jsonl")
@@ -42,6 +53,8 @@ class Journal:
         # Kept open, so that its inode number is not given to another file while we compare with it.
         self._watched: tuple[int, int] | None = None  # segment, descriptor
         self._identity = (0, 0)
+        self._recent: dict[int, tuple[int, int]] = {}
+        self._named = False  # the name of the folder that the log's is in is on the disk
 
     def path(self, segment: int) -> Path:
         """The file of a segment."""
@@ -90,12 +103,16 @@ class Journal:
         if self._watched is not None and self._watched[0] == segment:
             return
         if self._watched is not None:
-            os.close(self._watched[1])
-            self._watched = None
+            fd, self._watched = self._watched[1], None
+            let_go(fd)
         with suppress(FileNotFoundError):
             fd = os.open(self.path(segment), os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                mine = os.fstat(fd)
+            except BaseException:
+                let_go(fd)
+                raise
             self._watched = segment, fd
-            mine = os.fstat(fd)
             self._identity = mine.st_dev, mine.st_ino
 
     def status(self, head: Head) -> Literal["same", "grown", "replaced"]:
@@ -141,7 +158,7 @@ class Journal:
                     offset += len(line) + 1
                 block = min(block * 2, SEGMENT_BYTES)
         finally:
-            os.close(fd)
+            let_go(fd)
 
     def forward(
         self, segment: int, offset: int, end: tuple[int, int] | None = None
@@ -176,14 +193,19 @@ class Journal:
                 if rest:
                     yield rest + b"\n"
             finally:
-                os.close(fd)
+                let_go(fd)
 
     def find(self, seq: int, head: Head) -> tuple[int, int]:
         """The place of the first line whose seq is `seq` or more, found by halving; the end when there is none."""
         if seq > head.seq:
             return head.segment, head.offset
+        if (place := self._recent.get(seq)) is not None:
+            return place
+        segments = self.segments()
+        if seq <= 1 and segments:
+            return segments[0], 0  # whatever the log begins with, without a look into every segment
         segment, stop = head.segment, head.offset
-        for segment in reversed(self.segments()):
+        for segment in reversed(segments):
             if segment > head.segment:
                 continue
             stop = head.offset if segment == head.segment else self.size(segment)
@@ -234,12 +256,17 @@ class Journal:
                 write_all(fd, raw)
                 if self._durable:
                     flush(fd)
-                    if offset == 0:
-                        sync_folder(self.folder)
             except BaseException as problem:
                 self._take_back(fd, offset, problem)
                 raise
+        self.note(head.seq + 1, segment, offset)
         return segment, offset + len(raw)
+
+    def note(self, seq: int, segment: int, offset: int) -> None:
+        """Remember where a line begins: who listens to the log asks for the newest lines again and again."""
+        self._recent[seq] = segment, offset
+        if len(self._recent) > RECENT:
+            self._recent.pop(next(iter(self._recent)), None)
 
     def _take_back(self, fd: int, offset: int, problem: BaseException) -> None:
         # After a failed flush the kernel may call the pages clean although the disk has not got them, so the line must
@@ -264,11 +291,25 @@ class Journal:
             self._writing = None
             os.close(fd)
         make_folder(self.folder)
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
         fd = os.open(self.path(segment), flags, 0o666)
+        try:
+            if self._durable:
+                self._secure_names()
+        except BaseException:
+            os.close(fd)
+            raise
         self._writing = segment, fd
         self.watch(segment)
         return fd
+
+    def _secure_names(self) -> None:
+        # Also when the files were there: whoever made them may have been killed before their names were on the disk.
+        sync_folder(self.folder)
+        if not self._named:
+            with suppress(PermissionError):  # a folder above may be closed to us, and is then not ours to flush
+                sync_folder(self.folder.parent.parent)
+            self._named = True
 
     def flush(self, segment: int) -> None:
         """Wait until a segment and its name are on the disk, whoever wrote it."""
@@ -297,7 +338,7 @@ class Journal:
         if size <= offset:
             return None
         with refusals(self.path(segment), "write"):
-            fd = os.open(self.path(segment), os.O_RDWR | os.O_CLOEXEC)
+            fd = os.open(self.path(segment), os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
             try:
                 torn = read_up_to(fd, size - offset, offset)
                 copy = set_aside(self.folder.parent, f"{self.path(segment).name}.at-{offset}", torn)
@@ -314,5 +355,6 @@ class Journal:
                 with suppress(OSError):
                     os.close(opened[1])
         self._writing = self._watched = None
+        self._recent = {}
 
     __del__ = close

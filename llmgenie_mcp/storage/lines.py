@@ -69,7 +69,7 @@ def checked_entry(entry: Mapping[str, Any]) -> dict[str, Any]:
         problems.append({"where": "entry.type", "message": "must be a text that is not empty"})
     if problems:
         text = "; ".join(f"{problem['where']}: {problem['message']}" for problem in problems)
-        raise BadParams(f"The log entry does not fit: {text}.", problems=problems)
+        raise BadParams(f"The log entry does not fit: {text}.", "Correct these fields of it.", problems=problems)
     return copy
 
 

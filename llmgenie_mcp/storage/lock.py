@@ -33,7 +33,13 @@ class FolderLock:
             StorageBusy: another process held it for over `timeout` seconds.
             OSError: the file cannot be opened (its folder is missing, or cannot be written).
         """
-        deadline = time.monotonic() + timeout
+        try:
+            self._acquire(time.monotonic() + timeout, timeout)
+        except BaseException:
+            self.close()  # an interrupt may come when the lock is taken, and nobody would give it back
+            raise
+
+    def _acquire(self, deadline: float, timeout: float) -> None:
         pause = _FIRST_PAUSE
         while True:
             fd = self._opened()
@@ -56,9 +62,14 @@ class FolderLock:
             self.close()  # the folder was removed or replaced meanwhile: this lock would keep nobody out
 
     def release(self) -> None:
-        """Let others in."""
+        """Let others in. The disk cannot make it fail: what was committed under the lock is committed."""
         if self._fd is not None:
-            fcntl.flock(self._fd, fcntl.LOCK_UN)
+            try:
+                fcntl.flock(self._fd, fcntl.LOCK_UN)
+            except BaseException as problem:
+                self.close()  # which ends the lock too
+                if not isinstance(problem, OSError):
+                    raise
 
     def close(self) -> None:
         """Close the file, and with it the lock; in a forked child the parent's lock stays."""
@@ -71,7 +82,7 @@ class FolderLock:
 
     def _opened(self) -> int:
         if self._fd is None:
-            self._fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+            self._fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
             mine = os.fstat(self._fd)
             self._identity = mine.st_dev, mine.st_ino
         return self._fd

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,25 +43,37 @@ class Draft:
 
     def query(self, table: str, where: Mapping[str, object] | None = None) -> list[Stored]:
         """All documents of `table` whose fields equal those of `where`, in the order they were first put."""
+        return list(self.each(table, where))
+
+    def each(
+        self, table: str, where: Mapping[str, object] | None = None, *, newest_first: bool = False
+    ) -> Iterator[Stored]:
+        """As `query`, one after the other: who stops early pays for no more. As of the moment it is asked."""
         self._check_open()
-        pending = self._pending.get(table)
-        if not pending:
-            return [copied(row) for row in self._tables[table].find(where)]
-        found: list[Stored] = []
-        replaced = {key: change.document for key, change in pending.items() if change.replaces}
-        for row in self._tables[table].find(None if replaced else where):
-            if row["id"] not in pending:
-                document: Stored | None = row
+        if not self._pending.get(table):
+            return (copied(row) for _, row in self._tables[table].find(where, newest_first=newest_first))
+        found = self._found(table, where)
+        return (copied(document) for document in (reversed(found) if newest_first else found))
+
+    def count(self, table: str, where: Mapping[str, object] | None = None) -> int:
+        """How many there are."""
+        self._check_open()
+        return len(self._found(table, where)) if self._pending.get(table) else self._tables[table].count(where)
+
+    def _found(self, table: str, where: Mapping[str, object] | None) -> list[Stored]:
+        """The documents themselves, not copies."""
+        rows = self._tables[table]
+        found, new = dict(rows.find(where)), []
+        for key, change in self._pending.get(table, {}).items():
+            if (number := rows.number(key)) is not None:
+                found.pop(number, None)
+            if change.document is None or not fits(change.document, where):
+                continue
+            if change.replaces and number is not None:
+                found[number] = change.document
             else:
-                document = replaced.get(row["id"])
-            if document is not None and fits(document, where):
-                found.append(document)
-        found += [
-            c.document
-            for c in pending.values()
-            if c.document is not None and not c.replaces and fits(c.document, where)
-        ]
-        return [copied(document) for document in found]
+                new.append(change.document)
+        return [*(found[number] for number in sorted(found)), *new]
 
     def put(self, table: str, id: str, document: Mapping[str, Any], *, expected_version: int | None = None) -> Stored:  # noqa: A002
         """Create or replace a document; returns a copy with its new `version` and its `id`, whatever it had.
@@ -74,7 +86,9 @@ class Draft:
         table, key = _table(table), _name(id, "id")
         if not isinstance(document, Mapping):
             raise BadParams(
-                "A document is a JSON object.", problems=[{"where": "document", "message": "not an object"}]
+                "A document is a JSON object.",
+                'Give {"name": value, …}.',
+                problems=[{"where": "document", "message": "not an object"}],
             )
         stored = self._peek(table, key)
         version = 0 if stored is None else int(stored["version"])
@@ -134,6 +148,11 @@ class Draft:
         version = 1 if counter is None else int(counter["version"]) + 1
         self._change(COUNTERS, prefix, {"id": prefix, "last": last, "version": version})
 
+    def changed(self, table: str) -> list[str]:
+        """Ids of the documents of a table that were put or deleted in this transaction so far."""
+        self._check_open()
+        return list(self._pending.get(table, ()))
+
     def commit(self, entry: Mapping[str, Any]) -> int:
         """Write all changes and the log line as one; returns its seq. After it the transaction is closed.
 
@@ -183,7 +202,9 @@ def _name(value: str, what: str) -> str:
     name = checked(value, what)
     if not isinstance(name, str) or not name:
         raise BadParams(
-            f"The {what} must be a text that is not empty.", problems=[{"where": what, "message": "not a text"}]
+            f"The {what} must be a text that is not empty.",
+            f"Give the {what}.",
+            problems=[{"where": what, "message": "not a text"}],
         )
     return name
 
@@ -193,6 +214,7 @@ def _table(value: str) -> str:
     if table.startswith("_"):
         raise BadParams(
             f"The table name {shorten(table)!r} is the store's own: it begins with an underscore.",
+            "Begin it with a letter.",
             problems=[{"where": "table", "message": "begins with an underscore"}],
         )
     return table

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from llmgenie_mcp.errors import BadParams, shorten
@@ -141,8 +142,17 @@ def copied(value: Any) -> Any:
 _CONTAINERS = frozenset((dict, list))
 
 
+@dataclass(frozen=True, slots=True)
+class Holds:
+    """As a value of `where`: the field is a list that has this text in it."""
+
+    item: str
+
+
 def equal(stored: object, wanted: object) -> bool:
-    """Whether two JSON values are the same; true and 1 are not (in Python they are)."""
+    """Whether two JSON values are the same; true and 1 are not (in Python they are). See also `Holds`."""
+    if isinstance(wanted, Holds):
+        return isinstance(stored, list) and wanted.item in stored
     return stored == wanted and isinstance(stored, bool) is isinstance(wanted, bool)
 
 

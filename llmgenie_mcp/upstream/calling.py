@@ -21,6 +21,9 @@ Document = dict[str, Any]
 Report = Callable[[float, float | None, str], None]
 EVERY = 0.2
 """Seconds between reports of progress that are passed on, at least."""
+ASKED_BACK = (
+    "It wanted to ask a person or a model back, and no such question is passed on: give all it needs as parameters."
+)
 AGAIN = "It is started anew at the next call. Whether what was asked was done is not known."
 
 
@@ -66,11 +69,12 @@ def call(
         hint = f"A person looks at it and accepts it, in a terminal: llmgenie upstream accept {name} {tool.name}"
         raise ActionError(f"{action} was not called: its {what} changed since a person accepted it.", hint)
     answer = connection.call(tool.name, arguments, upstream.timeout, _paced(report))
-    secrets = pool.secrets_of(upstream)
+    secrets = pool.secrets_of(place, name, upstream)
     try:
         found = pool.wait(answer, name, upstream.timeout, cancel)
     except Lost as error:
-        raise ActionError(f"{name} went away during the call. {hidden(str(error), secrets)}", AGAIN) from None
+        hint = AGAIN if not any(sign in str(error) for sign in pool.LOGIN_SIGNS) else pool.login_hint(place, name)
+        raise ActionError(f"{name} went away during the call. {hidden(str(error), secrets)}", hint) from None
     except ActionError:
         raise
     except Exception as error:  # noqa: BLE001 - MCPError, and what the SDK makes of an answer that is none
@@ -78,7 +82,8 @@ def call(
     told = {"upstream": name, "tool": tool.name, **result_of(found, upstream.max_answer, secrets)}
     if found.is_error:
         why = reason(told)
-        raise ActionError(f"{action} failed{f': {why}' if why else ''}", "See its answer in `result`.", result=told)
+        hint = ASKED_BACK if _asked_back(why) else "See its answer in `result`."
+        raise ActionError(f"{action} failed{f': {why}' if why else ''}", hint, result=told)
     return told
 
 
@@ -102,12 +107,12 @@ def _listed(place: pool.Place, name: str, upstream: Upstream, cancel: threading.
             break
         except Lost as error:
             if last:
-                why = hidden(str(error), pool.secrets_of(upstream))
+                why = hidden(str(error), pool.secrets_of(place, name, upstream))
                 raise ActionError(f"{name} went away. {why}", AGAIN) from None
         except ActionError:
             raise
         except Exception as error:  # noqa: BLE001 - as above
-            raise _failed(f"{name}'s list of tools", error, pool.secrets_of(upstream)) from None
+            raise _failed(f"{name}'s list of tools", error, pool.secrets_of(place, name, upstream)) from None
     if connection.kept is not connection.tools:
         server = clean(connection.server, 100)
         listing.keep(place.store, name, upstream, connection.tools.values(), connection.problems, server)
@@ -121,9 +126,16 @@ def _failed(what: str, error: Exception, secrets: list[str]) -> ActionError:
 
     if isinstance(error, TimeoutError) or (isinstance(error, MCPError) and error.code == REQUEST_TIMEOUT):
         return ActionError(f"{what} did not answer in time.", "Ask for less, or raise its timeout in the settings.")
+    if isinstance(error, MCPError) and _asked_back(error.message):
+        return ActionError(f"{what} failed: {hidden(error.message, secrets)} (code {error.code})", ASKED_BACK)
     if isinstance(error, MCPError):
         return ActionError(f"{what} failed: {hidden(error.message, secrets)} (code {error.code})", "Mend what it says.")
     return ActionError(f"{what} gave no proper answer: {hidden(str(error), secrets)}", "It is the server's fault.")
+
+
+def _asked_back(message: str) -> bool:
+    """Whether a server says that it wanted to ask a person, or a model, and could not."""
+    return any(word in message.lower() for word in ("elicit", "sampling", "createmessage"))
 
 
 def _paced(report: Report) -> Report:

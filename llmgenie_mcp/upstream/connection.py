@@ -11,10 +11,12 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from concurrent.futures import Future, InvalidStateError
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from llmgenie_mcp.errors import shorten
+from llmgenie_mcp.upstream import offers
 from llmgenie_mcp.upstream.limits import Broken
 from llmgenie_mcp.upstream.tools import Tool, tools_of
 
@@ -26,6 +28,7 @@ T = TypeVar("T")
 Report = Callable[[float, float | None, str], None]
 PAGES, TOOLS = 50, 2_000
 """Of a list of tools, at most."""
+CHANGES = ("ToolListChangedNotification", "PromptListChangedNotification", "ResourceListChangedNotification")
 FRESH = 300.0
 """Seconds for which a list of tools is believed without asking again, unless the server says that it changed."""
 
@@ -48,6 +51,7 @@ class Start:
         start_timeout, idle: seconds until it must be up, and without a call until it ends.
         argv, cwd, env: of a program.
         url, headers, allow_private: of a server elsewhere; `url` is empty for a program.
+        auth: makes what signs requests there, given who is told what breaks the connection; None: nothing does.
     """
 
     name: str
@@ -60,6 +64,7 @@ class Start:
     url: str = ""
     headers: Mapping[str, str] | None = None
     allow_private: bool = False
+    auth: Callable[[Broken], Any] | None = None
 
 
 class Connection:
@@ -187,6 +192,8 @@ class Connection:
             clock = self._loop.call_later(limit, self._broken.because, late)
             await self._begin(stack)
             clock.cancel()
+            with self._lock:
+                self._used = time.monotonic()  # whoever had it started may have waited longer than it may be idle
             self._ready.set_result(None)
             while not stop.is_set() and not self._idle():
                 await _until(stop, min(1.0, self._start.idle / 4))
@@ -221,7 +228,7 @@ class Connection:
             return roots
 
         async def hear(message: Any) -> None:
-            if type(message).__name__ == "ToolListChangedNotification":
+            if type(message).__name__ in CHANGES:
                 self._stale = True
 
         client = Client(
@@ -241,7 +248,8 @@ class Connection:
         if start.url:
             from llmgenie_mcp.upstream.web import web_transport
 
-            return web_transport(start.url, start.headers or {}, start.allow_private, self._broken)
+            auth = partial(start.auth, self._broken) if start.auth else None
+            return web_transport(start.url, start.headers or {}, start.allow_private, self._broken, auth)
         from llmgenie_mcp.upstream.stdio import Said, stdio_transport
 
         said = Said()
@@ -264,6 +272,8 @@ class Connection:
         tools, problems = tools_of(found[:TOOLS])
         if cursor is not None or len(found) > TOOLS:
             problems.append(f"It has more than {TOOLS:,} tools, or lists them on more than {PAGES} pages.")
+        more, wrong = await _lost(self, offers.offered(client))
+        tools, problems = [*tools, *more], [*problems, *wrong]
         self.tools, self.problems = {tool.name: tool for tool in tools}, tuple(problems)
         self._listed = time.monotonic()
 
@@ -271,7 +281,11 @@ class Connection:
         async def told(progress: float, total: float | None, message: str | None) -> None:
             report(progress, total, message or "")
 
-        call = self._connected().call_tool(tool, dict(arguments), read_timeout_seconds=timeout, progress_callback=told)
+        client = self._connected()
+        if offers.is_offer(tool):
+            async with asyncio.timeout(timeout):
+                return await _lost(self, offers.ask(client, tool, arguments))
+        call = client.call_tool(tool, dict(arguments), read_timeout_seconds=timeout, progress_callback=told)
         return await _lost(self, call)
 
     def _connected(self) -> Client:

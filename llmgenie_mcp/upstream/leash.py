@@ -35,6 +35,7 @@ def main(line: int, argv: list[str]) -> int:
     while True:
         gone, status = os.waitpid(program, os.WNOHANG)
         if gone:
+            _stand_in(line, nowhere)
             code = os.waitstatus_to_exitcode(status)
             return code if code >= 0 else 128 - code
         ready, _, _ = select.select([line, woken], [], [])
@@ -42,6 +43,20 @@ def main(line: int, argv: list[str]) -> int:
             os.read(woken, 64)
         if line in ready and not os.read(line, 1):
             _end(program)
+
+
+def _stand_in(line: int, nowhere: int) -> None:
+    """Leave a process behind that ends what the program started, once the caller is gone.
+
+    A caller that lives ends the group itself, and this one with it; one that was killed cannot, and its death closes the
+    program's stdin and the pipe in whichever order, so that the program may be gone before the pipe tells.
+    """
+    if os.fork():
+        return
+    os.dup2(nowhere, 2)
+    while os.read(line, 64):
+        pass
+    os.killpg(0, signal.SIGKILL)
 
 
 def _end(program: int) -> None:

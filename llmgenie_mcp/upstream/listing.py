@@ -60,6 +60,8 @@ def definition_mark(upstream: Upstream) -> str:
     """Differs when it may be another server: by the program with its place and environment, or the address and headers."""
     parts = ("command", "cwd", "env", "url", "headers", "secret_headers")
     told = upstream.model_dump(mode="json", include=set(parts))
+    if upstream.login is not None:
+        told["login"] = upstream.login.model_dump(mode="json")
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
 

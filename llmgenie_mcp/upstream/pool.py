@@ -6,6 +6,7 @@ import atexit
 import os
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import CancelledError, Future
 from concurrent.futures import TimeoutError as NotYet
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from llmgenie_mcp import redact
 from llmgenie_mcp.errors import ActionError
 from llmgenie_mcp.upstream.connection import Connection, Lost, Start
+from llmgenie_mcp.upstream.keys import keys_of
+from llmgenie_mcp.upstream.limits import Broken
 from llmgenie_mcp.upstream.listing import definition_mark
 from llmgenie_mcp.upstream.text import clean
 
@@ -22,6 +25,8 @@ if TYPE_CHECKING:
     from llmgenie_mcp.config import Secret, Upstream
 
 T = TypeVar("T")
+LOGIN_SIGNS = ("It wants to know who calls", "The login there is over")
+"""What a connection says that a login would mend."""
 STEP = 0.05
 """Seconds between looks whether the caller gave up."""
 MARGIN = 5.0
@@ -74,6 +79,8 @@ def connected(place: Place, name: str, upstream: Upstream, cancel: threading.Eve
         wait(known.ready, name, upstream.start_timeout, cancel)
     except Lost as error:
         hint = "A person looks at it: llmgenie upstream refresh " + name
+        if upstream.url is not None and any(sign in str(error) for sign in LOGIN_SIGNS):
+            hint = login_hint(place, name)
         raise ActionError(f"{name} could not be started. {told(str(error))}", hint) from None
     except ActionError:
         if not known.ready.done():
@@ -103,6 +110,11 @@ def wait(answer: Future[T], name: str, timeout: float, cancel: threading.Event) 
         if time.monotonic() > ends:
             answer.cancel()
             raise ActionError(f"{name} did not answer within {timeout:g} s.", "Try again, or ask for less.")
+
+
+def login_hint(place: Place, name: str) -> str:
+    """What a person does who is to log in."""
+    return f"A person logs in, in a terminal: llmgenie upstream login {name} --project {place.root}"
 
 
 def told(text: str) -> str:
@@ -149,7 +161,8 @@ def start_of(place: Place, name: str, upstream: Upstream) -> Start:
 
         secrets = {header: api.header(secret) for header, secret in upstream.secret_headers.items()}
         headers = {**upstream.headers, **secrets}
-        return Start(**common, url=upstream.url, headers=headers, allow_private=upstream.allow_private)
+        auth = _auth(place, name, upstream)
+        return Start(**common, url=upstream.url, headers=headers, allow_private=upstream.allow_private, auth=auth)
     from llmgenie_mcp.upstream.stdio import INHERITED, found
 
     cwd = (place.root / upstream.cwd).resolve()
@@ -164,10 +177,27 @@ def start_of(place: Place, name: str, upstream: Upstream) -> Start:
     return Start(**common, argv=(program, *upstream.command[1:]), cwd=cwd, env=env)
 
 
-def secrets_of(upstream: Upstream) -> list[str]:
+def _auth(place: Place, name: str, upstream: Upstream) -> Callable[[Broken], Any]:
+    """What makes the signature of requests to a server elsewhere; the SDK is imported when it is called."""
+    keys = keys_of(place.store, name, upstream.url or "")
+
+    def make(broken: Broken) -> Any:
+        if upstream.login is None and not keys.load():
+            return None
+        from llmgenie_mcp.upstream.login import auth_of
+
+        return auth_of(keys, upstream.login, broken, None)
+
+    return make
+
+
+def secrets_of(place: Place, name: str, upstream: Upstream) -> list[str]:
     """The secrets that a server was given, the longest first: it may repeat them."""
-    given = [secret for secret in (*upstream.env.values(), *upstream.secret_headers.values()) if _is_secret(secret)]
-    words = {word for secret in given for word in _read(secret).split() if len(word) >= 6}
+    login = (upstream.login.client_secret,) if upstream.login and upstream.login.client_secret else ()
+    secrets = (*upstream.env.values(), *upstream.secret_headers.values(), *login)
+    words = {word for secret in secrets if _is_secret(secret) for word in _read(secret).split() if len(word) >= 6}
+    if upstream.url is not None:
+        words |= set(keys_of(place.store, name, upstream.url).secrets())
     return sorted(words, key=len, reverse=True)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -30,9 +30,17 @@ READ = 7200.0
 """Seconds for which an answer may be silent: calls have a time limit of their own."""
 
 
+UNAUTHORIZED = 401
+LOGIN = "It wants to know who calls: 401."
+
+
 @asynccontextmanager
 async def web_transport(
-    url: str, headers: Mapping[str, str], allow_private: bool, broken: Broken
+    url: str,
+    headers: Mapping[str, str],
+    allow_private: bool,
+    broken: Broken,
+    auth: Callable[[], httpx2.Auth | None] | None = None,
 ) -> AsyncIterator[TransportStreams]:
     """The streams of a connection to `url`.
 
@@ -41,12 +49,18 @@ async def web_transport(
         headers: to send, secrets among them.
         allow_private: whether the host may have a private address.
         broken: is told when the server did what ends the connection.
+        auth: makes what signs the requests, if somebody logged in.
     """
+    signing = auth() if auth is not None else None
     sent = {"accept-encoding": "identity", **{name.lower(): value for name, value in headers.items()}}
     timeout = httpx2.Timeout(CONNECT, read=READ)
     async with (
         httpx2.AsyncClient(
-            headers=sent, timeout=timeout, transport=_Transport(allow_private, broken), trust_env=False
+            headers=sent,
+            timeout=timeout,
+            transport=_Transport(allow_private, broken, signed=signing is not None),
+            trust_env=False,
+            auth=signing,
         ) as client,
         streamable_http_client(url, http_client=client, max_sse_event_size=MESSAGE_BYTES) as streams,
     ):
@@ -56,7 +70,8 @@ async def web_transport(
 class _Transport(httpx2.AsyncBaseTransport):
     """Sends requests over connections to checked addresses."""
 
-    def __init__(self, allow_private: bool, broken: Broken) -> None:
+    def __init__(self, allow_private: bool, broken: Broken, *, signed: bool) -> None:
+        self._signed = signed
         self._pool = httpcore2.AsyncConnectionPool(network_backend=_Net(allow_private, broken), max_connections=20)
         self._broken = broken
 
@@ -72,6 +87,9 @@ class _Transport(httpx2.AsyncBaseTransport):
         answer = httpx2.Response(
             found.status, headers=found.headers, stream=_Body(found, request, self._broken), extensions=found.extensions
         )
+        if answer.status_code == UNAUTHORIZED and not self._signed:
+            given = "Authorization" if "authorization" in request.headers else ""
+            self._broken.because(f"It did not take the header {given}: 401." if given else LOGIN)
         if answer.headers.get("content-encoding", "identity").lower() != "identity":
             await answer.aclose()
             self._broken.because("It sent a compressed answer, though it was asked for a plain one.")

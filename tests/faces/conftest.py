@@ -1,33 +1,29 @@
-"""Projects to work on, a client in memory, and the server as a process."""
+"""Projects to work on, a client in memory, one of the REST face, and the server as a process."""
 
 from __future__ import annotations
 
 import json
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from mcp.client import Client
 from mcp_wire import Wire, git, spawned
+from scene import copy_repository
 
-from llmgenie_mcp import trust
+from llmgenie_mcp import Engine, trust
 from llmgenie_mcp.faces.mcp_server import create_server
+
+if TYPE_CHECKING:
+    import httpx2
 
 
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"
-
-
-@pytest.fixture(autouse=True)
-def state_folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The user's own folder (trust, keys), apart from the real one; and no project named by the environment."""
-    folder = tmp_path_factory.mktemp("state")
-    monkeypatch.setenv("LLMGENIE_STATE_DIR", str(folder))
-    monkeypatch.delenv("LLMGENIE_PROJECT", raising=False)
-    return folder
 
 
 @pytest.fixture(scope="session")
@@ -86,3 +82,29 @@ def wire(project: Path) -> Iterator[Wire]:
     """A running server about the project, before any message."""
     with spawned(project) as process:
         yield process
+
+
+@contextmanager
+def rest_of(engine: Engine) -> Iterator[httpx2.Client]:
+    """A client of the REST face of an engine."""
+    from rest_place import serving
+
+    from llmgenie_mcp.faces.rest import create_app
+
+    with serving(create_app(engine=engine, dispatcher=False)) as client:
+        yield client
+
+
+@pytest.fixture
+def rest(engine: Engine) -> Iterator[httpx2.Client]:
+    """A client of the REST face of `engine`."""
+    with rest_of(engine) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def shared(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx2.Client]:
+    """A client of one REST face for all tests of a file that are in nobody's way."""
+    repo = copy_repository(template, tmp_path_factory.mktemp("shared") / "demo")
+    with Engine.open(repo) as engine, rest_of(engine) as client:
+        yield client

@@ -36,6 +36,21 @@ class Reply:
         return json.loads(self.body)
 
 
+def bearer(token: str) -> dict[str, str]:
+    """The header of a token."""
+    return {"Authorization": f"Bearer {token}"}
+
+
+def told(reply: Reply, status: int, code: str) -> Reply:
+    """A problem of that status and code, which says what to do."""
+    assert (reply.status, reply.data["code"]) == (status, code)
+    assert reply.headers["content-type"] == "application/problem+json"
+    assert reply.data["type"] == f"urn:llmgenie:error:{code}"
+    assert reply.data["detail"]
+    assert reply.data["hint"]
+    return reply
+
+
 @dataclass
 class Site:
     """A running server."""

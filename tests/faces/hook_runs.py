@@ -14,7 +14,7 @@ from typing import Any
 from llmgenie_mcp import Engine
 from llmgenie_mcp.agents._common import EVENT
 from llmgenie_mcp.faces import hook
-from llmgenie_mcp.faces.hook_answer import HookRequest, answer
+from llmgenie_mcp.faces.hook_answer import HookRequest, answer, answer_here
 from llmgenie_mcp.faces.hook_server import HookServer
 from llmgenie_mcp.hosts import Reply
 
@@ -27,19 +27,31 @@ def command(repo: Path, host: str, *more: str) -> list[str]:
     return [sys.executable, "-I", "-S", str(Path(hook.__file__)), "--project", str(repo), host, *more]
 
 
-def run(repo: Path, host: str, payload: Mapping[str, Any], env: Mapping[str, str] | None = None) -> Reply:
-    """What the hook does with a payload; an event that the payload does not name stands on the command line."""
+def sent(payload: Mapping[str, Any]) -> tuple[list[str], bytes]:
+    """What goes onto the command line and into stdin; an event that the payload does not name stands on the command line."""
     given = {name: value for name, value in payload.items() if name != EVENT}
-    more = [str(payload[EVENT])] if EVENT in payload else []
+    return [str(payload[EVENT])] if EVENT in payload else [], json.dumps(given).encode()
+
+
+def run(repo: Path, host: str, payload: Mapping[str, Any], env: Mapping[str, str] | None = None) -> Reply:
+    """What the hook does with a payload, as a process of its own."""
+    more, given = sent(payload)
     done = subprocess.run(
         command(repo, host, *more),
-        input=json.dumps(given).encode(),
+        input=given,
         capture_output=True,
         cwd=repo,
         env={**os.environ, **(env or {})},
         timeout=PATIENCE,
     )
     return Reply(done.stdout.decode(), done.stderr.decode(), done.returncode)
+
+
+def decided_here(repo: Path, host: str, payload: Mapping[str, Any]) -> Reply:
+    """What the hook decides when no server runs, in this process: the imports are what is slow in one of its own."""
+    more, given = sent(payload)
+    code, stdout, stderr = answer_here(hook.pack(host, str(repo), str(repo), more, {}, given))
+    return Reply(stdout.decode(), stderr.decode(), code)
 
 
 @contextmanager

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ import pytest
 from cli_fixtures import PATIENCE, SOURCE, answer, data, environment, process, run, settings, waiting_review
 
 from llmgenie_mcp import Engine, __version__, trust
-from llmgenie_mcp.faces.cli import cli
+from llmgenie_mcp.faces.cli import MODULES, cli
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "cli_help.txt"
 
@@ -23,7 +23,10 @@ GOLDEN = Path(__file__).parent.parent / "golden" / "cli_help.txt"
 def commands(group: click.Group = cli, *before: str) -> list[tuple[str, ...]]:
     """Every command, as the words to type."""
     found: list[tuple[str, ...]] = []
-    for name, command in sorted(group.commands.items()):
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
         found += [(*before, name)]
         found += commands(command, *before, name) if isinstance(command, click.Group) else []
     return found
@@ -52,6 +55,18 @@ def test_every_command_has_help_with_json_and_project(words: tuple[str, ...]) ->
     assert "--project DIR" in result.stdout
     about = result.stdout.split("\n\n")[1].strip()
     assert about.split("\n")[0].strip()[-1] in ".…:" or about.endswith(".")
+
+
+def test_a_module_has_the_commands_that_are_looked_for_in_it() -> None:
+    for module, names in MODULES.items():
+        found = import_module(f"llmgenie_mcp.faces.{module}").COMMANDS
+        assert tuple(command.name for command in found) == names
+
+
+def test_every_command_answers_a_wrong_option_with_the_envelope() -> None:
+    for words in commands():
+        code, document = answer(*words, "--no-such-option")
+        assert (code, document["error"]["code"]) == (2, "usage"), words
 
 
 def test_version_is_the_package_s() -> None:
@@ -108,6 +123,9 @@ READS = [
     ("trust", "--show"),
     ("doctor",),
     ("plugins",),
+    ("task", "list", "--ready"),
+    ("completion", "bash"),
+    ("reference", "cli"),
     ("schema", "--check", str(SOURCE / "schemas")),
 ]
 
@@ -147,15 +165,28 @@ def test_reading_commands_answer_with_the_envelope_and_with_lines(
 
 def test_all_reading_commands_are_tried() -> None:
     acting = {"run", "update", "event", "approve", "serve", "demo", "task", "roadmap", "session", "policy", "workflow"}
-    acting |= {"init", "uninstall", "check", "hook", "token", "outbox", "upstream", "import", "export"}
+    acting |= {
+        "init",
+        "uninstall",
+        "check",
+        "hook",
+        "token",
+        "outbox",
+        "upstream",
+        "import",
+        "export",
+        "reference",
+        "sync",
+    }
     tried = {words[:2] for words in READS} | {words[:1] for words in READS}
     written = {("task", w) for w in ("add", "claim", "complete")} | {("roadmap", "add")}
     written |= {("hook", "http"), ("policy", "explain")} | {
         ("session", w) for w in ("start", "pause", "resume", "finish")
     }
     written |= {("token", w) for w in ("create", "list", "revoke")}  # the last three have test files of their own
-    written |= {("outbox", w) for w in ("replay", "drop", "deliver")}
-    written |= {("upstream", w) for w in ("list", "add", "refresh", "accept", "remove")}
+    written |= {("outbox", w) for w in ("replay", "retry", "skip", "drop", "deliver")}
+    written |= {("upstream", w) for w in ("list", "add", "login", "refresh", "accept", "logout", "remove")}
+    written |= {("reference", "pages")}
     assert set(commands()) - tried - written - {(name,) for name in acting} == set()
 
 
@@ -185,6 +216,14 @@ def test_parameters_are_json_where_they_read_as_json(repo: Path) -> None:
     assert data("context", "notes/n", project=repo)["value"]["value"] == [1, 2]
     data("run", "record_note", "--params", '{"key": "n", "value": 1}', "-p", "value=a=b", project=repo)
     assert data("context", "notes/n", project=repo)["value"]["value"] == "a=b"
+
+
+def test_what_reads_as_json_is_a_text_where_the_action_takes_texts_alone(repo: Path) -> None:
+    session = data("session", "start", "--mode", "release", project=repo)["result"]["session"]["id"]
+    started = data("run", "start_release", "--session", session, "-p", "version=1.4", project=repo)
+    assert started["result"]["instance"]["subject"] == "1.4"
+    listed = data("run", "list_tasks", "-p", "query=7", "-p", "limit=3", project=repo)
+    assert listed["status"] == "ok"
 
 
 def test_the_same_idempotency_key_does_not_act_twice(repo: Path) -> None:
@@ -322,83 +361,6 @@ def test_without_a_terminal_an_agent_acts(repo: Path) -> None:
     data("task", "add", "First", project=repo)
     line = data("context", "meta-log", project=repo)["items"][0]
     assert line["actor"] == {"kind": "agent", "id": "cli"}
-
-
-# Following the log.
-
-
-def test_follow_prints_what_another_process_commits_until_it_is_interrupted(repo: Path) -> None:
-    data("task", "add", "First", project=repo)
-    follower = subprocess.Popen(
-        [sys.executable, "-m", "llmgenie_mcp", "log", "--follow", "--json", "--project", str(repo)],
-        stdout=subprocess.PIPE,
-        env=environment(PYTHONUNBUFFERED="1"),
-        text=True,
-        encoding="utf-8",
-    )
-    try:
-        assert follower.stdout is not None
-        assert json.loads(follower.stdout.readline())["result"]["id"] == "TSK-1"
-        data("task", "add", "Second", project=repo)
-        assert json.loads(follower.stdout.readline())["result"]["id"] == "TSK-2"
-        follower.send_signal(signal.SIGINT)
-        assert follower.wait(PATIENCE) == 0
-        assert follower.stdout.read() == ""
-    finally:
-        follower.kill()
-        follower.wait(PATIENCE)
-        if follower.stdout:
-            follower.stdout.close()
-
-
-def test_a_reader_that_goes_away_ends_the_command_quietly(repo: Path) -> None:
-    for number in range(30):
-        data("task", "add", f"Task {number} {'x' * 150}", project=repo)
-    done = subprocess.run(
-        ["sh", "-c", f"{sys.executable} -m llmgenie_mcp context meta-log --limit 500 --json | head -c 10"],
-        cwd=repo,
-        env=environment(),
-        capture_output=True,
-        timeout=PATIENCE,
-    )
-    assert done.stderr == b""
-
-
-def test_the_interrupt_of_a_slow_action_is_recorded(repo: Path) -> None:
-    settings(repo, sys.executable, "-c", "print('begun', flush=True); import time; time.sleep(600)")
-    trust.trust(repo / ".llmgenie")
-    session = data("session", "start", "--mode", "code", project=repo)["result"]["session"]["id"]
-    words = ["run", "run_tests", "--session", session, "--json", "--project", str(repo)]
-    running = subprocess.Popen(
-        [sys.executable, "-m", "llmgenie_mcp", *words],
-        stdout=subprocess.PIPE,
-        env=environment(),
-        text=True,
-        encoding="utf-8",
-    )
-    try:
-        with Engine.open(repo, read_only=True) as engine:
-            arrived: list[str] = []
-            import threading
-
-            started = threading.Event()
-
-            def seen(line: dict[str, object]) -> None:
-                arrived.append(str(line["type"]))
-                if line["type"] == "action.started":
-                    started.set()
-
-            engine.subscribe(seen)
-            if not engine.storage.query("runs", {"status": "running"}).items:
-                assert started.wait(PATIENCE), arrived
-        running.send_signal(signal.SIGINT)
-        out, _ = running.communicate(timeout=PATIENCE)
-        assert running.returncode == 1
-        assert json.loads(out)["outcome"]["status"] == "failed"
-    finally:
-        running.kill()
-        running.wait(PATIENCE)
-    assert data("context", "runs", project=repo)["items"][0]["status"] == "cancelled"
 
 
 # Definition files.

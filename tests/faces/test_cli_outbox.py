@@ -268,3 +268,29 @@ def test_what_is_looked_at_again_later_is_under_way_and_no_failure(repo: Path, m
     assert shown.exit_code == 0
     assert "Under way: 1. A server goes on looking" in shown.stdout
     assert "Still due" not in shown.stdout
+
+
+def test_what_was_given_up_is_retried_and_what_stands_behind_another_is_told(repo: Path) -> None:
+    id_ = given_up(repo)
+    configure(repo, trusted=False, log_output=1)  # nothing is delivered meanwhile
+    found = data("outbox", "retry", id_, project=repo)
+    assert found["retried"] == [id_]
+    assert (found["left"][0]["status"], found["left"][0]["attempts"]) == ("pending", 0)
+    with Engine.open(repo) as engine, engine.storage.begin() as tx:
+        tx.put("outbox", "OUT-9", {**(tx.get("outbox", id_) or {}), "id": "OUT-9"})
+        tx.commit({"type": "test"})
+    assert f"OUT-9 stands behind {id_}." in run("outbox", "retry", "OUT-9", project=repo).stdout
+    assert answer("outbox", "retry", "OUT-77", project=repo)[1]["error"]["code"] == "unknown_name"
+
+
+def test_only_a_person_skips_what_holds_others_up(repo: Path) -> None:
+    ruled(repo)
+    (id_,) = noted(repo)
+    configure(repo, trusted=False, log_output=1)
+    assert answer("outbox", "skip", id_, project=repo)[1]["error"]["code"] == "needs_person"
+    with terminal("outbox", "skip", id_, "--project", str(repo)) as screen:
+        screen.wait_for(id_)
+        screen.type(screen.wait_for(WORD)[1])
+        assert screen.ended() == 0, screen.shown
+    (item,) = data("outbox", project=repo)["items"]
+    assert (item["status"], item["error"]) == ("dead", "A person skipped it.")

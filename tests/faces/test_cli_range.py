@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import pytest
 from cli_fixtures import SOURCE, answer, environment, run
 from click.testing import Result
 from ruamel.yaml import YAML
-from scene import commit, define, git
+from scene import commit, configure, define, git
 
 from llmgenie_mcp import Engine
 from llmgenie_mcp.faces.cli_range import BRANCH_VARIABLES, BY_FORM, SHOWN
@@ -117,6 +118,76 @@ def test_what_a_person_may_agree_to_is_a_warning_unless_strict(branch: Path) -> 
     assert (code, data["asked"]) == (0, 1)
     assert found(data) == [("ask", "security/deleting-needs-a-person", "README.md", None)]
     assert judged(branch, "--strict")[0] == 1
+
+
+def bind(branch: Path, name: str, text: str) -> None:
+    """Commit a definition, which the scene's repository ignores otherwise."""
+    path = branch / ".llmgenie" / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    git(branch, "add", "-f", str(path))
+    git(branch, "commit", "-q", "-m", f"TSK-1 {name}")
+
+
+def test_a_renamed_file_is_not_a_deleted_one_and_yet_what_binds_does_not_move(branch: Path) -> None:
+    git(branch, "mv", "README.md", "INTRODUCTION.md")
+    git(branch, "commit", "-q", "-m", "TSK-1 rename")
+    assert found(judged(branch)[1]) == []
+    bind(branch, "policies/vendored.yaml", VENDORED)
+    git(branch, "mv", ".llmgenie/policies/vendored.yaml", "vendored.yaml")
+    git(branch, "commit", "-q", "-m", "TSK-1 unbind")
+    data = judged(branch, revisions="HEAD~1..HEAD")[1]
+    assert ("deny", "security/definitions-need-a-person", ".llmgenie/policies/vendored.yaml", None) in found(data)
+
+
+def test_secrets_that_code_owners_say_are_made_up_are_no_finding(branch: Path) -> None:
+    settings = "policies:\n  security:\n    add: {samples: ['tests/**']}\n"
+    bind(branch, "llmgenie.yaml", settings)
+    commit(branch, "tests/test_a.py", f"{TOKEN}\n", "TSK-1 a sample")
+    commit(branch, "a.py", f"{TOKEN}\n", "TSK-1 no sample")
+    both = {path for _, rule, path, _ in found(judged(branch)[1]) if rule == "security/no-secrets-in-commits"}
+    assert both == {"tests/test_a.py", "a.py"}, "nobody accepted these settings"
+    data = judged(branch, "--code-owners", revisions="main..HEAD")[1]
+    assert [one for one in found(data) if one[1] == "security/no-secrets-in-commits"] == [
+        ("deny", "security/no-secrets-in-commits", "a.py", 1)
+    ]
+    assert ("ask", "security/definitions-need-a-person", ".llmgenie/llmgenie.yaml", None) in found(data)
+
+
+def test_what_stands_against_many_commits_is_counted_and_its_way_out_said_once(branch: Path) -> None:
+    for number in range(3):
+        commit(branch, f"{number}.py", f"n = {number}\n", "no task")
+    told = check(branch).stdout
+    assert "3 of 3: session_management/commits-name-their-task" in told
+    assert told.count("create_task") == 1
+
+
+EACH = {"commands": {"test": {"argv": ["python3", "-c", "import a, b"]}}}
+
+
+def test_each_commit_is_tested_by_itself_and_one_that_does_not_stand_alone_is_denied(branch: Path) -> None:
+    configure(branch, **EACH)
+    commit(branch, "a.py", "import b\n", "TSK-1 use what comes later")
+    commit(branch, "b.py", "b = 1\n", "TSK-1 and here it comes")
+    (branch / "a.py").write_text("broken(\n", encoding="utf-8")  # what is not committed is not tested
+    assert judged(branch)[0] == 0
+    code, data = judged(branch, "--each", "test")
+    assert code == 1
+    assert found(data) == [("deny", "check/each", None, None)]
+    assert "No module named 'b'" in data["commits"][0]["findings"][0]["message"]
+    assert git(branch, "worktree", "list").count("\n") == 0
+    assert (branch / "a.py").read_text(encoding="utf-8") == "broken(\n"
+
+
+def test_a_command_that_nobody_accepted_or_that_is_none_is_not_run_on_commits(branch: Path) -> None:
+    commit(branch, "a.py", "a = 1\n", "TSK-1 a")
+    unknown = check(branch, "--each", "tset")
+    assert (unknown.exit_code, "name no command 'tset'" in unknown.output) == (2, True)
+    bind(branch, "llmgenie.yaml", json.dumps(EACH))
+    refused = check(branch, "--each", "test", revisions="HEAD~1..HEAD")
+    assert (refused.exit_code, "llmgenie trust" in refused.output) == (2, True)
+    owned = check(branch, "--code-owners", "--each", "test", revisions="HEAD~1..HEAD")
+    assert (owned.exit_code, "llmgenie trust" in owned.output) == (2, True), "owners accept rules, not programs"
 
 
 def test_a_commit_that_was_mended_later_stays_denied(branch: Path) -> None:

@@ -50,6 +50,32 @@ def test_servers_and_their_tools_are_listed_with_what_is_to_be_done(repo: Path, 
     ]  # fmt: skip
 
 
+def test_what_waits_for_a_person_is_told_wherever_one_looks(repo: Path, tmp_path: Path) -> None:
+    def told(answer: Any) -> list[str]:
+        return [line for line in answer["warnings"] if line.startswith("shop: ")]
+
+    def doctor() -> list[tuple[str, str]]:
+        checks = answer("doctor", project=repo)[1]["data"]["checks"]
+        return [(check["status"], check["fix"]) for check in checks if check["name"] == "upstream shop"]
+
+    configure(repo, upstreams={"shop": raw(tmp_path, "look", "buy")})
+    with Engine.open(repo) as engine:
+        assert doctor() == [("warn", "llmgenie upstream refresh shop")]
+        assert engine.run_action("shop.list_tools").ok
+        (line,) = told(engine.workflow_state())
+        assert "2 of its tools wait for a person" in line
+        assert "llmgenie upstream accept shop" in line
+        assert told(data("state", project=repo)) == [line]
+        assert doctor() == [("warn", "llmgenie upstream accept shop")]
+        (reason,) = engine.run_action("shop.buy", {}).reasons
+        assert "llmgenie upstream accept shop buy" in reason.message
+        upstream = engine.definitions.settings.upstreams["shop"]
+        listing.accept(engine.project.store, "shop", upstream, known(repo).tools.values())
+        assert "warnings" not in engine.workflow_state()
+    assert "shop: " not in json.dumps(data("state", project=repo))
+    assert doctor()[0][0] == "ok"
+
+
 def test_nothing_is_started_before_the_settings_are_trusted(repo: Path, tmp_path: Path) -> None:
     configure(repo, trusted=False, upstreams={"shop": raw(tmp_path, "buy")})
     code, document = answer("upstream", "refresh", project=repo)

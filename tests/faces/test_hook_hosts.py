@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import pytest
-from hook_runs import run, serving
+from hook_runs import decided_here, run, serving
 from scene import copy_repository, define, lines, started
 
 from llmgenie_mcp import Engine, agents
 from llmgenie_mcp.agents._common import EVENT
 from llmgenie_mcp.engine import conversations, tally
+from llmgenie_mcp.faces.hook_answer import HookRequest
 from llmgenie_mcp.hosts import HookEvent, Reply
 
 GOLDEN = Path(__file__).parent.parent / "agents" / "golden"
@@ -79,52 +80,67 @@ def harmless(path: Path, repo: Path) -> dict[str, Any]:
     return moved(json.loads(text), repo)
 
 
-@dataclass(frozen=True)
-class Answers:
-    """What one golden payload was answered.
+FIRSTS = set({(path.parent.name, event_of(path).name): path for path in reversed(STOPPABLE)}.values())
+"""One payload of each event of each host."""
+
+
+@dataclass(frozen=True, eq=False)
+class Places:
+    """Two projects with a server each, and what golden payloads are answered there.
 
     Attributes:
-        served, alone: where nothing goes; by a server, and without one.
-        harmless: the harmless variant, where the packaged policies alone are in force.
+        closed: where nothing goes.
+        plain: where the packaged policies alone are in force.
+        asked: what the servers of both were asked so far.
+        alone: the environment of a hook that finds no server.
     """
 
-    served: Reply
-    alone: Reply
-    harmless: Reply
+    closed: Path
+    plain: Path
+    asked: tuple[list[HookRequest], list[HookRequest]]
+    alone: dict[str, str]
+
+    @cache  # noqa: B019 - as long as the tests of this file
+    def refused(self, path: Path) -> Reply:
+        """What the server answers where nothing goes."""
+        before = len(self.asked[0])
+        reply = run(self.closed, path.parent.name, moved(payload_of(path), self.closed))
+        assert len(self.asked[0]) == before + 1
+        return reply
+
+    def passed(self, path: Path) -> Reply:
+        """What the other server answers to the harmless variant."""
+        before = len(self.asked[1])
+        reply = run(self.plain, path.parent.name, harmless(path, self.plain))
+        assert len(self.asked[1]) == before + 1
+        return reply
 
 
 @pytest.fixture(scope="module")
-def answers(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[Path, Answers]]:
-    """All golden payloads, sent by a few processes at a time."""
+def places(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Places]:
     place = tmp_path_factory.mktemp("hosts")
     closed, plain = (copy_repository(template, place / name) for name in ("closed", "plain"))
     define(closed, "policies", "nothing_goes", NOTHING_GOES)
-    sockets, none = tmp_path_factory.mktemp("r"), tmp_path_factory.mktemp("n")
+    sockets = tmp_path_factory.mktemp("r")
     sockets.chmod(0o700)
-    with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(3) as pool:
-        patch.setenv("LLMGENIE_STATE_DIR", str(place / "state"))
-        patch.setenv("HOME", str(place))
+    alone = {"LLMGENIE_RUNTIME_DIR": str(tmp_path_factory.mktemp("n"))}
+    with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LLMGENIE_RUNTIME_DIR", str(sockets))
-
-        def ask(path: Path) -> Answers:
-            host, payload = path.parent.name, moved(payload_of(path), closed)
-            alone = run(closed, host, payload, {"LLMGENIE_RUNTIME_DIR": str(none)})
-            return Answers(run(closed, host, payload), alone, run(plain, host, harmless(path, plain)))
-
         with Engine.open(closed) as one, Engine.open(plain) as two, serving(one) as first, serving(two) as second:
-            found = dict(zip(STOPPABLE, pool.map(ask, STOPPABLE), strict=True))
-            assert [len(first), len(second)] == [len(STOPPABLE)] * 2, "every one with a server was answered by it"
-            yield found
+            yield Places(closed, plain, (first, second), alone)
 
 
 @CASES
-def test_a_server_and_the_hook_alone_answer_the_same_bytes(path: Path, answers: dict[Path, Answers]) -> None:
-    assert answers[path].served == answers[path].alone
+def test_a_server_and_the_hook_alone_answer_the_same_bytes(path: Path, places: Places) -> None:
+    host, payload = path.parent.name, moved(payload_of(path), places.closed)
+    assert decided_here(places.closed, host, payload) == places.refused(path)
+    if path in FIRSTS:
+        assert run(places.closed, host, payload, places.alone) == places.refused(path)
 
 
 @CASES
-def test_what_is_refused_is_refused_by_the_host_s_own_rules(path: Path, answers: dict[Path, Answers]) -> None:
-    agent, reply, event = agents.find(path.parent.name), answers[path].served, event_of(path)
+def test_what_is_refused_is_refused_by_the_host_s_own_rules(path: Path, places: Places) -> None:
+    agent, reply, event = agents.find(path.parent.name), places.refused(path), event_of(path)
     assert agents.find(event.host).denied(event.name, reply) is acts(event), reply
     assert agent.name == path.parent.name
     if acts(event):
@@ -134,11 +150,11 @@ def test_what_is_refused_is_refused_by_the_host_s_own_rules(path: Path, answers:
 
 
 @CASES
-def test_a_harmless_variant_passes_in_silence(path: Path, answers: dict[Path, Answers], repo: Path) -> None:
+def test_a_harmless_variant_passes_in_silence(path: Path, places: Places, repo: Path) -> None:
     variant = agents.find(path.parent.name).read(harmless(path, repo))
     assert variant.name == event_of(path).name
     assert [call.kind == "other" for call in variant.calls] == [call.kind == "other" for call in event_of(path).calls]
-    assert answers[path].harmless == SILENCE
+    assert places.passed(path) == SILENCE
 
 
 HOSTS = pytest.mark.parametrize("host", agents.names())

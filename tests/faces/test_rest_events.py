@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx2
@@ -14,13 +14,6 @@ from rest_place import PATIENCE, Reader, act, serving
 from llmgenie_mcp import Engine
 from llmgenie_mcp.faces import rest_events
 from llmgenie_mcp.faces.rest import create_app
-
-
-@pytest.fixture
-def rest(engine: Engine) -> Iterator[httpx2.Client]:
-    """A client of the REST face of `engine`."""
-    with serving(create_app(engine=engine, dispatcher=False)) as client:
-        yield client
 
 
 def note(engine: Engine, number: int) -> None:

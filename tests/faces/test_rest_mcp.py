@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -16,24 +16,16 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.exceptions import MCPError
 from mcp_types import ElicitResult, ResourceUpdatedNotification
 from mcp_wire import call, data, run_action, text_of
-from rest_place import PATIENCE, as_role, serving
+from rest_place import PATIENCE, as_role
 from scene import lines
 
 from llmgenie_mcp import Engine
 from llmgenie_mcp.faces.mcp_tools import TOOLS
-from llmgenie_mcp.faces.rest import create_app
 
 pytestmark = pytest.mark.anyio
 ASK = {"action": "request_approval", "params": {"action": "file.delete", "params": {"path": "old.txt"}}}
 TASKS = "llmgenie://context/tasks"
 Connect = Callable[..., Any]
-
-
-@pytest.fixture
-def rest(engine: Engine) -> Iterator[httpx2.Client]:
-    """A client of the REST face of `engine`."""
-    with serving(create_app(engine=engine, dispatcher=False)) as client:
-        yield client
 
 
 @pytest.fixture

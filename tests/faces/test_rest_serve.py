@@ -122,11 +122,10 @@ def test_what_is_being_answered_ends_within_the_grace_and_nothing_new_is_taken(r
         with gate.open("w", encoding="utf-8"):
             here.process.send_signal(signal.SIGTERM)
             port = int(here.url.rpartition(":")[2])
-            while True:
-                try:
-                    socket.create_connection(("127.0.0.1", port), PATIENCE).close()
-                except ConnectionRefusedError:
-                    break
+            with contextlib.suppress(ConnectionRefusedError):
+                while True:
+                    with contextlib.suppress(ConnectionResetError):  # it stops listening at this very moment
+                        socket.create_connection(("127.0.0.1", port), PATIENCE).close()
             assert here.process.poll() is None
         assert (answer().status_code, answer().json()["status"]) == (200, "ok")
         assert here.process.wait(PATIENCE) == 0

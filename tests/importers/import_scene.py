@@ -8,12 +8,14 @@ from typing import Any
 
 from llmgenie_mcp import Engine, exporters
 from llmgenie_mcp.importers import Report, import_path
+from llmgenie_mcp.outcome import Actor
 
 FILES = Path(__file__).parent / "files"
 
 
 def bring(engine: Engine, path: Path, **options: Any) -> Report:
-    """Import what is at `path`; the report."""
+    """Import what is at `path`, as a person does; the report."""
+    options.setdefault("actor", Actor("human", "ada"))
     outcome, report = import_path(engine, path, **options)
     assert outcome.ok, outcome
     return report

@@ -27,6 +27,7 @@ def test_beads_keep_their_ids_kinds_of_dependencies_and_times(tmp_path: Path, op
     assert part["links"] == [{"type": "discovered-from", "task": "bd-a1b2"}]
     lock = found["bd-a1b2"]
     assert (lock["created_at"], lock["summary"]) == ("2025-10-01T07:00:00.123456Z", "flock")
+    assert lock["completed_at"] == "2025-10-02T10:00:00.000Z"
     assert lock["foreign"]["beads"]["comments"][0]["text"] == "+1"
     assert lock["foreign"]["beads"]["created_at"] == "2025-10-01T10:00:00.123456789+03:00"
     assert said(report.problems) == ["5:27: This is not JSON: Expecting value."]
@@ -57,6 +58,28 @@ def test_github_issues_keep_number_milestone_and_reason(tmp_path: Path, open_eng
         engine.context_data("roadmap/RMI-1")["value"] | {"title": "1.0", "target": "2024-06-01"}
         == (engine.context_data("roadmap/RMI-1")["value"])
     )
+
+
+def test_github_issues_name_their_parent_and_what_blocks_them(tmp_path: Path, open_engine: Open) -> None:
+    url = "https://github.com/o/r/issues/"
+    rest = {"body": "", "state": "OPEN", "labels": []}
+    issues = [
+        {"number": 1, "title": "Whole", "url": f"{url}1", **rest},
+        {"number": 2, "title": "Part", "url": f"{url}2", "parent": {"number": 1, "url": f"{url}1"}, **rest},
+        {
+            "number": 3,
+            "title": "Last",
+            "url": f"{url}3",
+            "blockedBy": {"nodes": [{"number": 2}], "totalCount": 1},
+            **rest,
+        },
+        {"number": 4, "title": "Other", "url": f"{url}4", "blockedBy": [{"number": 3, "url": f"{url}3"}], **rest},
+    ]
+    engine = open_engine(tmp_path)
+    assert said(bring(engine, write(tmp_path / "issues.json", issues)).problems) == []
+    found = tasks(engine)
+    assert found["TSK-2"]["parent"] == "TSK-1"
+    assert [found[id_]["dependencies"] for id_ in ("TSK-3", "TSK-4")] == [["TSK-2"], ["TSK-3"]]
 
 
 def test_former_layout_comes_in_with_ideas_insights_epics_and_logs(tmp_path: Path, open_engine: Open) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +99,3 @@ def failed(outcome: Outcome) -> tuple[str, str, Mapping[str, Any]]:
     assert outcome.status == "failed", outcome
     assert outcome.error is not None
     return str(outcome.error["message"]), str(outcome.error["hint"]), outcome.result
-
-
-Say = Callable[..., Behaviour]

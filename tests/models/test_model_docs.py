@@ -3,27 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
 from hostile import Hostile
 from model_scene import PATHS, model, saying_json
 from scene import commit, configure, define, git, started
 
 from llmgenie_mcp import Engine, plugins
 from llmgenie_mcp.config import Model, Opinions, Settings
-from llmgenie_mcp.faces.cli import cli
 from llmgenie_mcp.loader import load_bytes
 
 PAGE = (Path(__file__).parents[2] / "docs" / "models.md").read_text(encoding="utf-8")
 MODELS, REVIEW, OPINIONS = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
-
-
-@pytest.fixture
-def server() -> Iterator[Hostile]:
-    with Hostile() as server:
-        yield server
 
 
 def test_the_settings_on_the_page_load_and_are_those_there_are() -> None:
@@ -41,11 +32,6 @@ def test_parameters_and_facts_on_the_page_are_those_there_are() -> None:
         assert [part.replace('"', "") for part in told.split(", ")] == usage
     fields = {f"opinion.{field}" for field in plugins.signals()["opinion"].fields}
     assert set(re.findall(r"opinion\.last\.[a-z]+", PAGE)) <= fields
-
-
-def test_the_command_on_the_page_is_there() -> None:
-    (verb,) = re.findall(r"\$ llmgenie (\w+) ask_model", PAGE)
-    assert verb in cli.list_commands(None)  # type: ignore[arg-type]
 
 
 def test_the_review_on_the_page_waits_for_an_opinion_and_for_a_person(

@@ -21,12 +21,6 @@ TYPES = {"openai": "text/event-stream", "ollama": "application/x-ndjson"}
 
 
 @pytest.fixture
-def server() -> Iterator[Hostile]:
-    with Hostile() as server:
-        yield server
-
-
-@pytest.fixture
 def whole(engine: Engine) -> Iterator[Engine]:
     """An engine that still works at the end, and whose log is whole."""
     yield engine

@@ -16,15 +16,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from plugin_scene import SOURCE, install
-
-from llmgenie_mcp.config import Settings
-from llmgenie_mcp.loader import load_bytes
+from plugin_scene import LIMIT, SOURCE, install
 
 EXAMPLE = SOURCE / "examples" / "plugin"
 PAGE = (SOURCE / "docs" / "plugins.md").read_text(encoding="utf-8")
 FILES = re.findall(r"^`([\w./]+)`\n\n```\w+\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
 PATIENCE = 60.0
+MAIN = "from llmgenie_mcp.faces.cli import main; main()"
 
 
 class House:
@@ -91,12 +89,6 @@ def test_the_page_shows_every_file_of_the_example_as_it_is() -> None:
     assert dict(FILES) == real
 
 
-def test_settings_on_the_page_load() -> None:
-    (text,) = re.findall(r"^```yaml\nplugins:.*?^```$", PAGE, re.DOTALL | re.MULTILINE)
-    body = text.removeprefix("```yaml\n").removesuffix("```")
-    assert load_bytes(body.encode(), Settings, "settings").value.plugins.disabled == ("llmgenie-noisy",)
-
-
 def test_the_page_s_commands_print_what_it_shows(house: House, repo: Path) -> None:
     (block,) = re.findall(r"^```console\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
     steps = [step.partition("\n") for step in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]]
@@ -154,7 +146,9 @@ def test_one_whose_import_hangs_is_given_up_and_it_works(house: House, repo: Pat
     text = "import threading\nthreading.Event().wait()\n"
     install(house.site, "llmgenie-hangs", {"llmgenie_hangs.py": text}, {"llmgenie_mcp": {"one": "llmgenie_hangs"}})
     try:
-        done = house.run("llmgenie", "run", "hello", "-p", "name=Cy", "--json", cwd=repo)
+        program = f"from llmgenie_mcp import registry; registry.IMPORT_SECONDS = {LIMIT}; {MAIN}"
+        words = (str(house.python), "-c", program, "run", "hello", "-p", "name=Cy", "--json")
+        done = house.run(*words, cwd=repo)
         assert json.loads(done.stdout)["data"]["result"] == {"text": "Hello, Cy!"}, done.stderr
     finally:
         shutil.rmtree(house.site / "llmgenie_hangs-1.0.0.dist-info")

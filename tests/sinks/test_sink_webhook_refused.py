@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,13 +14,6 @@ from webhook_scene import KEY, happen, not_delivered, parcel, send, to
 
 from llmgenie_mcp import Engine
 from llmgenie_mcp.sinks.webhook import deliver
-
-
-@pytest.fixture
-def server() -> Iterator[Hostile]:
-    with Hostile() as server:
-        yield server
-
 
 # -- what is given up, and what a person must mend -----------------------------------------------------------------------
 

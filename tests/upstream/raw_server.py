@@ -1,6 +1,6 @@
 """An MCP server of the standard library alone, which starts at once and does whatever a bad server may do.
 
-    python raw_server.py SPEC [--mute | --exit | --banner | --babble | --stubborn]
+    python raw_server.py SPEC [--mute | --exit | --banner | --babble | --stubborn | --hang-list | --offers | --hang-prompts]
 
 SPEC is a JSON file, read again for every request: {"tools": [tool, …], "log": path?}. What a tool does is its name:
 see `call`. With a log, what it was asked is written there, one JSON document a line.
@@ -111,6 +111,33 @@ def call(request: dict[str, Any]) -> None:  # noqa: C901 - one branch a misdeed
         case "nonsense":
             for _ in range(1000):
                 send("no json at all")
+        case "deep":
+            send(f'{{"jsonrpc":"2.0","id":{request["id"]},"result":{"[" * 200_000}{"]" * 200_000}}}')
+        case "deep_data":
+            value: Any = 1
+            for _ in range(900):
+                value = [value]
+            text(request, "deep", structuredContent={"it": value})
+        case "surrogate":
+            send(
+                f'{{"jsonrpc":"2.0","id":{request["id"]},"result":{{"content":[{{"type":"text","text":"a\\ud800b\\u0000c"}}]}}}}'
+            )
+        case "bytes":
+            sys.stdout.buffer.write(b"\xff\xfe\x80" * 1000 + b"\n")
+            sys.stdout.buffer.flush()
+            text(request, "after bytes")
+        case "batch":
+            send(f'[{{"jsonrpc":"2.0","id":{request["id"]},"result":{{"content":[]}}}}]')
+        case "twice":
+            text(request, "first")
+            text(request, "second")
+        case "both":
+            error = {"code": -32000, "message": "both"}
+            send({"jsonrpc": "2.0", "id": request["id"], "result": {"content": []}, "error": error})
+        case "storm":
+            for _ in range(3000):
+                send({"jsonrpc": "2.0", "method": "notifications/tools/list_changed"})
+            text(request, "after the storm")
         case "wrong_shape":
             answer(request, {"content": "not a list"})
         case "wrong_id":
@@ -124,6 +151,8 @@ def call(request: dict[str, Any]) -> None:  # noqa: C901 - one branch a misdeed
             for number, method in enumerate(("roots/list", "sampling/createMessage", "elicitation/create")):
                 ASKED[f"q{number}"] = request
                 send({"jsonrpc": "2.0", "id": f"q{number}", "method": method, "params": {}})
+        case "asks_a_person":
+            text(request, "Sorry: elicitation is not supported by this client.", isError=True)
         case "change":
             change = spec() | {"tools": given["tools"]}
             SPEC.write_text(json.dumps(change), encoding="utf-8")
@@ -138,7 +167,7 @@ def call(request: dict[str, Any]) -> None:  # noqa: C901 - one branch a misdeed
             text(request, json.dumps({"name": name, "given": given}))
 
 
-def handle(message: dict[str, Any]) -> None:
+def handle(message: dict[str, Any]) -> None:  # noqa: C901 - one branch a method
     """One message."""
     method = message.get("method")
     note({"method": method, "id": message.get("id"), "params": message.get("params")})
@@ -149,9 +178,27 @@ def handle(message: dict[str, Any]) -> None:
             text(request, "asked")
     elif method == "initialize":
         about = {"protocolVersion": "2025-06-18", "serverInfo": {"name": "raw", "version": "1"}}
-        answer(message, {**about, "capabilities": {"tools": {"listChanged": True}}})
+        more = {"prompts": {}, "resources": {}} if HOW & {"--offers", "--hang-prompts"} else {}
+        answer(message, {**about, "capabilities": {"tools": {"listChanged": True}, **more}})
+    elif method == "prompts/list":
+        if "--hang-prompts" not in HOW:
+            odd = {"name": "odd", "description": "Do it.\u202e", "arguments": [{"name": "a\u200bb"}]}
+            answer(
+                message, {"prompts": [{"name": "run"}, {"name": "run"}, {"name": "../x y"}, odd], "nextCursor": "on"}
+            )
+    elif method == "resources/list":
+        long = {"uri": "x:" + "u" * 5000, "name": "\u202eevil", "description": "d" * 1_000}
+        answer(message, {"resources": [long] * 60, "nextCursor": "on"})
+    elif method == "resources/read":
+        kind = message["params"]["uri"].removeprefix("x:")
+        if kind == "blob":
+            answer(message, {"contents": [{"uri": "x:blob", "mimeType": "image/png", "blob": "A" * 400_000}]})
+        elif kind == "none":
+            answer(message, {"contents": "none"})
     elif method == "tools/list":
-        if "--pages" in HOW:
+        if "--hang-list" in HOW:
+            pass
+        elif "--pages" in HOW:
             answer(message, {"tools": [], "nextCursor": str(time.monotonic())})
         else:
             answer(message, {"tools": spec()["tools"]})

@@ -51,6 +51,44 @@ def test_a_server_that_only_babbles_is_given_up_and_quoted(repo: Path, tmp_path:
     assert "Loading ..." in message
 
 
+def test_a_server_that_never_tells_its_tools_or_prompts_is_given_up(repo: Path, tmp_path: Path) -> None:
+    for how in ("--hang-list", "--hang-prompts"):
+        message = starting(repo, tmp_path, how, start_timeout=0.7)
+        assert "did not answer" in message
+        assert not children()
+
+
+def test_resources_and_prompts_of_a_bad_server_are_cut_cleaned_and_timed_out(repo: Path, tmp_path: Path) -> None:
+    with behind(repo, shop=raw(tmp_path, "buy", how=("--offers",), timeout=2)) as engine:
+        known = listing.load(engine.project.store, "shop", engine.definitions.settings.upstreams["shop"])
+        assert set(known.tools) == {"buy", "prompt:run", "resource:list", "resource:read"}
+        assert any("listed twice" in problem for problem in known.problems)
+        assert any("nobody sees" in problem for problem in known.problems)
+        told = json.dumps(engine.context_data("upstream/shop"))
+        assert len(told) < 10_000
+        assert "\\u202e" not in told
+        (attachment,) = engine.context_data("upstream/shop/x:blob")["value"]["attachments"]
+        assert "300,000 bytes; not passed on" in attachment
+        for uri, part in (("none", "gave no proper answer"), ("hang", "did not answer in time")):
+            assert part in failure(engine, "shop.resource:read", {"uri": f"x:{uri}"})
+        assert engine.run_action("shop.buy").ok
+
+
+def test_answers_that_are_hardly_json_cost_their_call_alone(repo: Path, tmp_path: Path) -> None:
+    names = ("deep", "deep_data", "surrogate", "bytes", "batch", "twice", "both", "storm", "n" * 128, "buy")
+    with behind(repo, shop=raw(tmp_path, *names, timeout=2)) as engine:
+        for name in names:
+            outcome = engine.run_action(f"shop.{name}")
+            assert json.dumps(outcome.to_dict(), ensure_ascii=False).encode()
+            fails = name in ("deep", "batch")
+            assert outcome.status == ("failed" if fails else "ok") or name in ("deep_data", "surrogate", "both"), (
+                outcome
+            )
+        assert engine.run_action("shop.buy").ok
+        listed = [entry for entry in said(tmp_path) if entry.get("method") == "tools/list"]
+        assert len(listed) < 8  # what the storm asked for was done once
+
+
 def test_a_server_whose_list_never_ends_is_given_up(repo: Path, tmp_path: Path) -> None:
     with behind(repo, shop=raw(tmp_path, "buy", how=("--pages",))) as engine:
         known = listing.load(engine.project.store, "shop", engine.definitions.settings.upstreams["shop"])
@@ -128,12 +166,13 @@ def test_an_answer_that_is_none_is_a_failure_of_that_call(repo: Path, tmp_path: 
 
 
 def test_a_server_that_asks_back_gets_the_roots_and_no_more(repo: Path, tmp_path: Path) -> None:
-    with behind(repo, shop=raw(tmp_path, "ask")) as engine:
+    with behind(repo, shop=raw(tmp_path, "ask", "asks_a_person")) as engine:
         assert engine.run_action("shop.ask").ok
         answers = {entry["answered"]["id"]: entry["answered"] for entry in said(tmp_path) if "answered" in entry}
         assert answers["q0"]["result"]["roots"] == [{"uri": repo.as_uri(), "name": repo.name}]
         assert "error" in answers["q1"]
         assert "error" in answers["q2"]
+        assert "give all it needs as parameters" in failure(engine, "shop.asks_a_person")
         offered = next(entry for entry in said(tmp_path) if entry.get("method") == "initialize")
         assert set(offered["params"]["capabilities"]) == {"roots"}
 

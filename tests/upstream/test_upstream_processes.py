@@ -107,6 +107,23 @@ def test_the_leash_ends_as_its_program_does(program: list[str], code: int) -> No
     assert done.returncode == code
 
 
+def test_what_a_program_left_behind_ends_with_whoever_asked_for_the_program() -> None:
+    line, held = os.pipe()
+    with subprocess.Popen(
+        [sys.executable, "-I", "-S", leash.__file__, str(line), "sh", "-c", "sleep 600 >/dev/null 2>&1 & echo $!"],
+        pass_fds=(line,),
+        start_new_session=True,
+        stdout=subprocess.PIPE,
+    ) as leashed:
+        os.close(line)
+        assert leashed.stdout is not None
+        left = int(leashed.stdout.readline())
+        assert leashed.wait(PATIENCE) == 0
+    assert alive(left)
+    os.close(held)
+    wait_until(lambda: not alive(left), "the end of what was left behind")
+
+
 def test_the_program_on_the_leash_hears_signals_and_holds_nothing_of_ours() -> None:
     line, held = os.pipe()
     looks = "import os,signal,sys; print(sorted(os.listdir('/proc/self/fd')), int(signal.getsignal(signal.SIGTERM)), flush=True)"
