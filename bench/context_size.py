@@ -7,14 +7,14 @@ memory, everything and git do (48 tools, 37,375 bytes, November 2026). Bytes are
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pydantic_core
 
+from bench.filling import place
+from bench.measure import Effort, Found, Row, Spread
 from llmgenie_mcp import trust
 from llmgenie_mcp.config import Upstream
 from llmgenie_mcp.engine import Engine
@@ -27,23 +27,18 @@ SERVERS = ("github", "gitlab", "jira", "slack", "drive", "files", "memory", "pos
 VERBS = ("get", "list", "create", "update", "delete")
 NOUNS = ("issue", "page", "comment", "user")
 QUERIES = ("create github issue", "read a file", "list slack users")
+OURS = 8_000
+"""Bytes that all of tools/list may take."""
 PROSE = "Says which one is meant; names are those that the service shows."
 
 
-def rows() -> list[dict[str, Any]]:
-    """The measured rows."""
-    before = os.environ.get(trust.STATE_ENVIRONMENT)
-    with tempfile.TemporaryDirectory() as folder:
-        os.environ[trust.STATE_ENVIRONMENT] = f"{folder}/state"
-        try:
-            return _rows(Path(folder) / "project")
-        finally:
-            os.environ.pop(trust.STATE_ENVIRONMENT)
-            if before is not None:
-                os.environ[trust.STATE_ENVIRONMENT] = before
+def measure(_effort: Effort) -> Found:
+    """Sizes; they are exact."""
+    with place() as folder:
+        return _rows(folder / "project")
 
 
-def _rows(project: Path) -> list[dict[str, Any]]:
+def _rows(project: Path) -> Found:
     store = project / ".llmgenie"
     store.mkdir(parents=True)
     settings = {"upstreams": {name: {"command": [name]} for name in SERVERS}}
@@ -56,9 +51,9 @@ def _rows(project: Path) -> list[dict[str, Any]]:
         listing.accept(store, name, upstream, usable)
     straight = sum(_size(found) for found in listed.values())
     ours = sum(_size(tool.listed.model_dump(mode="json", by_alias=True, exclude_none=True)) for tool in TOOLS.values())
-    made = [
-        {"name": "10 servers, 200 tools: all of tools/list, straight", "value": straight, "unit": "B"},
-        _row("the same behind llmgenie: tools/list", ours, straight),
+    made: Found = [
+        Row("10 servers, 200 tools: all of tools/list, straight", "B", Spread.of([straight]), short=True),
+        _row("the same behind llmgenie: tools/list", ours, straight, budget=OURS, short=True),
     ]
     with Engine.open(project) as engine:
         first = engine.available_actions()
@@ -84,8 +79,9 @@ def tools(server: str) -> Iterator[dict[str, Any]]:
             }
 
 
-def _row(name: str, size: int, straight: int) -> dict[str, Any]:
-    return {"name": name, "value": size, "unit": "B", "ratio": round(size / straight, 3), "baseline": "straight"}
+def _row(name: str, size: int, straight: int, **more: Any) -> Row:
+    ratio = Spread.of([size / straight])
+    return Row(name, "B", Spread.of([size]), "straight", Spread.of([straight]), ratio, bounds="value", **more)
 
 
 def _answer(data: dict[str, Any]) -> int:

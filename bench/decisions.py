@@ -1,4 +1,4 @@
-"""What a decision costs: `python -m bench.decisions`.
+"""What a decision costs: `python -m bench decisions`.
 
 The mix: four policies in the manner of the shipped ones apply to the action asked for, all others to other actions, as
 in a project with many policies. A number is the median of many repetitions, each the mean of a short loop.
@@ -6,16 +6,15 @@ in a project with many policies. A number is the median of many repetitions, eac
 
 from __future__ import annotations
 
-import statistics
-import time
-from collections.abc import Callable
 from typing import Any
 
+from bench.measure import Effort, Found, against, alone, interleaved, timed
 from llmgenie_mcp.policy import PolicyRequest, PolicySet
 from llmgenie_mcp.rules import Policy
 
 BUDGET = 50.0
 GROWTH = 1.5
+LOOP = 20
 
 _PROTECTION: dict[str, Any] = {
     "name": "branch_protection",
@@ -110,37 +109,43 @@ _DENIED = PolicyRequest(
 )
 
 
-def rows(repeat: int = 300) -> list[dict[str, Any]]:
-    """The measurements: name, value in μs, and where there are any baseline, ratio, budget and whether it is kept."""
+def measure(effort: Effort) -> Found:
+    """Decisions with 50 and with 1,000 policies loaded, allowed and denied, and what is asked for the first time."""
     fifty, thousand = _policy_set(50), _policy_set(1000)
     all_apply = PolicySet([_policy(_PROTECTION | {"name": f"copy_{number}"}) for number in range(50)])
     # A name never asked for before each time, so that nothing is remembered.
     names = (f"git.push{number}" for number in range(10**9))
-    base, many = _medians([lambda: fifty.decide(_REQUEST), lambda: thousand.decide(_REQUEST)], repeat)
+    taken = interleaved(
+        {
+            "allowed": timed(lambda: fifty.decide(_REQUEST), LOOP),
+            "of 1,000": timed(lambda: thousand.decide(_REQUEST), LOOP),
+            "denied": timed(lambda: fifty.decide(_DENIED), LOOP),
+            "all apply": timed(lambda: all_apply.decide(_REQUEST), LOOP),
+            "all deny": timed(lambda: all_apply.decide(_DENIED)),
+            "trace": timed(lambda: fifty.decide(_REQUEST).trace()),
+            "first": timed(lambda: fifty.applicable(next(names), "code")),
+            "first of 1,000": timed(lambda: thousand.applicable(next(names), "code")),
+        },
+        effort.of(300, 5),
+    )
     return [
-        _row("allowed, 50 policies", base, budget=BUDGET),
-        _row("allowed, 1,000 policies", many, baseline=base, budget=GROWTH),
-        _row("denied, 50 policies", _median(lambda: fifty.decide(_DENIED), repeat), budget=BUDGET),
-        _row("allowed, 50 policies that all apply", _median(lambda: all_apply.decide(_REQUEST), repeat)),
-        _row("denied by 50 policies that all apply", _median(lambda: all_apply.decide(_DENIED), repeat // 10)),
-        _row("trace of 50 policies", _median(lambda: fifty.decide(_REQUEST).trace(), repeat // 3)),
-        _row("action seen first, 50 policies", _median(lambda: fifty.applicable(next(names), "code"), repeat // 10)),
-        _row("action seen first, 1,000", _median(lambda: thousand.applicable(next(names), "code"), repeat // 10)),
+        alone("decision, 50 policies loaded: allowed", taken["allowed"], "μs", budget=BUDGET, short=True),
+        alone("decision, 50 policies loaded: denied", taken["denied"], "μs", budget=BUDGET, short=True),
+        against(
+            "decision, 1,000 policies loaded: allowed",
+            taken["of 1,000"],
+            "50 loaded",
+            taken["allowed"],
+            "μs",
+            budget=GROWTH,
+            short=True,
+        ),
+        alone("decision, 50 policies that all apply: allowed", taken["all apply"], "μs"),
+        alone("decision, 50 policies that all deny", taken["all deny"], "μs"),
+        alone("trace of 50 policies", taken["trace"], "μs"),
+        alone("action asked for first, 50 policies", taken["first"], "μs"),
+        alone("action asked for first, 1,000 policies", taken["first of 1,000"], "μs"),
     ]
-
-
-def _row(name: str, value: float, baseline: float | None = None, budget: float | None = None) -> dict[str, Any]:
-    ratio = value / baseline if baseline else None
-    measured = value if ratio is None else ratio
-    return {
-        "name": name,
-        "value": round(value, 1),
-        "unit": "μs",
-        "baseline": baseline and round(baseline, 1),
-        "ratio": ratio and round(ratio, 2),
-        "budget": budget,
-        "ok": budget is None or measured <= budget,
-    }
 
 
 def _policy_set(count: int) -> PolicySet:
@@ -161,26 +166,3 @@ def _policy_set(count: int) -> PolicySet:
 
 def _policy(data: dict[str, Any]) -> Policy:
     return Policy.model_validate(data)
-
-
-def _median(run: Callable[[], object], repeat: int) -> float:
-    return _medians([run], repeat)[0]
-
-
-def _medians(runs: list[Callable[[], object]], repeat: int, loop: int = 20) -> list[float]:
-    """Of several in turn, so that a busy moment of the machine hits all of them."""
-    times: list[list[float]] = [[] for _ in runs]
-    for _ in range(max(repeat, 5)):
-        for run, found in zip(runs, times, strict=True):
-            start = time.perf_counter()
-            for _ in range(loop):
-                run()
-            found.append((time.perf_counter() - start) / loop * 1e6)
-    return [statistics.median(found) for found in times]
-
-
-if __name__ == "__main__":
-    for row in rows():
-        ratio = f"{row['ratio']:.2f} of {row['baseline']:.1f}" if row["ratio"] else ""
-        budget = f"budget {row['budget']:g}{'' if row['ok'] else ' EXCEEDED'}" if row["budget"] else ""
-        print(f"{row['name']:40} {row['value']:9.1f} {row['unit']}  {ratio:16} {budget}")

@@ -8,13 +8,13 @@ opaque part that touches something; a false alarm is something reported for a co
 from __future__ import annotations
 
 import importlib
-import statistics
 import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
+from bench.measure import Effort, Found, Row, Seconds, Spread, alone
+from bench.servers import environment
 from llmgenie_mcp.shell import LIMIT, read_command
 
 MEDIAN, IMPORT, HOSTILE = 60.0, 45.0, 200.0
@@ -27,60 +27,53 @@ _TEXTS = (
 )
 
 
-def rows(repeat: int = 7) -> list[dict[str, Any]]:
-    """The measurements: name, value, unit, budget and whether it is kept."""
+def measure(effort: Effort) -> Found:
+    """How many commands of the corpus are read exactly, and how fast."""
     sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
     corpus = importlib.import_module("shell_corpus")
     entries = corpus.entries()
     found = {entry: [corpus.noted(operation) for operation in read_command(entry.command)] for entry in entries}
-    measured: list[dict[str, Any]] = []
+    rows: Found = []
     for part in ("tuning", "held_out"):
         those = [entry for entry in entries if entry.part == part]
         exact = sum(found[entry] == list(entry.operations) for entry in those)
-        measured += [
-            _row(f"{part}, {len(those)} commands: exact", exact, ""),
-            _row(f"{part}: misses", sum(corpus.missed(entry, found[entry]) for entry in those), "", 0),
-            _row(f"{part}: false alarms", sum(corpus.false_alarm(entry, found[entry]) for entry in those), "", 0),
+        rows += [
+            _count(f"{part}: of {len(those)} commands not read exactly", len(those) - exact),
+            _count(f"{part}: misses", sum(corpus.missed(entry, found[entry]) for entry in those), 0),
+            _count(f"{part}: false alarms", sum(corpus.false_alarm(entry, found[entry]) for entry in those), 0),
         ]
-    times = [_best(entry.command, repeat) for entry in entries]
+    times = [_best(entry.command, effort.of(7, 1)) for entry in entries]
     return [
-        *measured,
-        _row("a command, median", statistics.median(times), "μs", MEDIAN),
-        _row("a command, slowest", max(times), "μs"),
-        _row(
-            f"hostile texts of {LIMIT // 1024} KB, slowest",
-            max(_best(text, 3) for text in _TEXTS) / 1000,
+        *rows,
+        alone("a shell command read", times, "μs", budget=MEDIAN, short=True),
+        alone("a shell command read: the slowest", [max(times)], "ms", short=True),
+        alone(
+            f"hostile texts of {LIMIT // 1024} KiB: the slowest",
+            [max(_best(text, effort.of(3, 1)) for text in _TEXTS)],
             "ms",
-            HOSTILE,
+            budget=HOSTILE,
         ),
-        _row("import and first command", statistics.median(_cold() for _ in range(repeat)), "ms", IMPORT),
+        alone("import and first command", [_cold() for _ in range(effort.of(7, 1))], "ms", budget=IMPORT),
     ]
 
 
-def _row(name: str, value: float, unit: str, budget: float | None = None) -> dict[str, Any]:
-    return {
-        "name": name,
-        "value": round(value, 1),
-        "unit": unit,
-        "baseline": None,
-        "ratio": None,
-        "budget": budget,
-        "ok": budget is None or value <= budget,
-    }
+def _count(name: str, number: int, budget: float | None = None) -> Row:
+    return Row(name, "", Spread.of([number]), budget=budget, bounds="value")
 
 
-def _best(command: str, repeat: int) -> float:
-    times: list[float] = []
+def _best(command: str, repeat: int) -> Seconds:
+    times: list[Seconds] = []
     for _ in range(repeat):
         start = time.perf_counter()
         read_command(command)
-        times.append((time.perf_counter() - start) * 1e6)
+        times.append(time.perf_counter() - start)
     return min(times)
 
 
-def _cold() -> float:
+def _cold() -> Seconds:
     code = (
         "import time; s = time.perf_counter(); from llmgenie_mcp.shell import read_command; read_command('git push');"
         "print((time.perf_counter() - s) * 1e3)"
     )
-    return float(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment())
+    return float(done.stdout) / 1e3

@@ -1,0 +1,44 @@
+"""The command line as whole processes beside `python -c pass`, with compiled modules on both sides: `python -m bench cli`."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from functools import partial
+from pathlib import Path
+
+from bench.filling import place, repository
+from bench.measure import Effort, Found, Sampler, Seconds, against, interleaved
+from bench.servers import environment
+
+BUDGET = 10.0
+PASS = "python -c pass"
+COMMANDS = {
+    "llmgenie --help": ["--help"],
+    "llmgenie task list": ["task", "list"],
+    "llmgenie state": ["state"],
+    "llmgenie actions": ["actions"],
+}
+
+
+def measure(effort: Effort) -> Found:
+    """Runs of both sides alternate."""
+    with place() as folder:
+        project = repository(folder / "project")
+        sides: dict[str, Sampler] = {PASS: partial(_run, ["-c", "pass"], project)}
+        for name, words in COMMANDS.items():
+            sides[name] = partial(_run, ["-m", "llmgenie_mcp", *words], project)
+        taken = interleaved(sides, effort.of(25, 1), warm=1)
+    return [against(name, taken[name], PASS, taken[PASS], "ms", budget=BUDGET, short=True) for name in COMMANDS]
+
+
+def _run(words: list[str], project: Path) -> Seconds:
+    start = time.perf_counter()
+    subprocess.run(
+        [sys.executable, *words],
+        env={**environment(), "LLMGENIE_PROJECT": str(project)},
+        stdout=subprocess.DEVNULL,
+        check=True,
+    )
+    return time.perf_counter() - start
