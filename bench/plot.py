@@ -10,7 +10,7 @@ from bench.measure import SCALE, Curve
 from bench.report import number, short
 
 WIDTH, HEIGHT, COLUMNS = 280, 190, 3
-LEFT, RIGHT, TOP, BOTTOM = 58, 12, 34, 34
+LEFT, RIGHT, TOP, BOTTOM = 58, 20, 34, 34
 LEGEND = 34
 SERIES = ("llmgenie", "stock TinyDB", "sqlite3", "append + fdatasync")
 STYLE = """

@@ -39,6 +39,8 @@ IN_A_ROW = 50
 """So many items of one destination go before another's turn."""
 NOT_NOW = 5.0
 """Seconds until a look whether definitions can be read, and are accepted, again."""
+LOOKS = 1.0
+"""Seconds, at least, between looks whether definitions are still those that a person accepted."""
 GRACE = 5.0
 
 log = logging.getLogger(__name__)
@@ -59,6 +61,7 @@ class Dispatcher:
         """Set while this process is the one that delivers."""
         self._idle = threading.Event()
         self._wake = threading.Event()
+        self._noticed = float("-inf")
         self._stopped = threading.Event()
         self._over = threading.Event()
         self._cancel = threading.Event()
@@ -156,14 +159,21 @@ class Dispatcher:
             ending.callback(self._start_sources())
             with ThreadPoolExecutor(WORKERS, "llmgenie-delivery") as pool:
                 while not self._stopped.is_set() and self._is_mine():
-                    self._notice()
-                    self._wake.wait(self._hand_out(pool))
+                    waits = (self._notice(), self._hand_out(pool))
+                    self._wake.wait(min((wait for wait in waits if wait is not None), default=None))
                     self._wake.clear()
 
-    def _notice(self) -> None:
-        """Write down that trust was lost or given; hooks write lines too, and do not look."""
+    def _notice(self) -> float | None:
+        """Write down that trust was lost or given; hooks write lines too, and do not look.
+
+        Not after every line: what acts in this process looks by itself. Returns the seconds until it has to be looked again.
+        """
+        if (wait := self._noticed + LOOKS - time.monotonic()) > 0:
+            return wait
         with contextlib.suppress(DefinitionError):
             trusting.notice(self._engine.storage, self._engine.project, self._engine.definitions)
+        self._noticed = time.monotonic()
+        return None
 
     def _start_sources(self) -> Callable[[], None]:
         """Start what raises events by itself; returns what ends it."""
