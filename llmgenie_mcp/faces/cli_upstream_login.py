@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import threading
@@ -46,9 +47,7 @@ def login(cli: Cli, name: str, no_browser: bool, timeout: float) -> None:
     def show(address: str) -> None:
         text.say([f"Log in to {name} in your browser:", f"  {text.plain(address)}"], error=True)
         if not no_browser and (sys.platform == "darwin" or any(os.environ.get(name) for name in DESKTOPS)):
-            import webbrowser
-
-            threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
+            threading.Thread(target=_open, args=(address,), daemon=True).start()
 
     keys = keys_of(project.store, name, one.url or "")
     asked = asyncio.run(log_in(keys, one.login, allow_private=one.allow_private, show=show, within=timeout))
@@ -65,6 +64,14 @@ def login(cli: Cli, name: str, no_browser: bool, timeout: float) -> None:
         {"name": name, "logged_in": True, "tools": len(known.tools), "waiting": waiting},
         [f"{text.mark('ok')} logged in to {name}.", more],
     )
+
+
+def _open(address: str) -> None:
+    """Show it in the browser of choice alone: `webbrowser.open` goes on to text browsers, which take the terminal."""
+    import webbrowser
+
+    with contextlib.suppress(webbrowser.Error, OSError):
+        webbrowser.get().open(address)
 
 
 @click.command(cls=Command)

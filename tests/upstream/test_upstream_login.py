@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import stat
 import subprocess
@@ -86,7 +87,14 @@ def log_in(repo: Path, tmp_path: Path, code: int = 0) -> str:
     browser = tmp_path / "browser"
     browser.write_text(BROWSER.format(python=sys.executable), encoding="utf-8")
     browser.chmod(0o755)
-    env = {**environment(), "BROWSER": str(browser)}
+    for name in ("www-browser", "lynx", "w3m"):  # what is tried next where a browser says that it failed
+        other = tmp_path / "bin" / name
+        other.parent.mkdir(exist_ok=True)
+        other.write_text(f"#!/bin/sh\ntouch {tmp_path}/took-the-terminal\n", encoding="utf-8")
+        other.chmod(0o755)
+    given = environment()
+    path = os.pathsep.join((str(tmp_path / "bin"), given["PATH"]))
+    env = {**given, "BROWSER": str(browser), "PATH": path, "TERM": "xterm"}
     with terminal("upstream", "login", "keeper", "--project", str(repo), env=env) as screen:
         assert screen.ended() == code, screen.shown
         return str(screen.shown)
@@ -157,6 +165,7 @@ def test_who_is_not_let_in_is_told_why(keeper: Keeper, repo: Path, tmp_path: Pat
     shown = " ".join(log_in(repo, tmp_path, code=1).split())
     assert "access_denied You shall not read." in shown
     assert keys(repo, keeper).load() == {}
+    assert not (tmp_path / "took-the-terminal").exists()
 
 
 def test_a_client_with_a_secret_of_its_own_needs_nobody(
