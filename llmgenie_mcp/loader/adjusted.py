@@ -67,14 +67,20 @@ def check_adjustments(policies: Policies, changes: Mapping[str, Adjustment]) -> 
             yield Problem(("policies", name, "add", key, KEY), f"{key} stands under params too", "Keep one of the two.")
 
 
-def adjustment_notes(policies: Policies, changes: Mapping[str, Adjustment], beside: str = "") -> Iterator[str]:
-    """What people should know of the changes, one sentence each; arguments as of `adjust`."""
-    for name, loaded in adjust(policies, changes, beside).items():
-        change = changes.get(name.removesuffix(beside) if beside else name)
-        if change is None or policies.get(name) is loaded:
+def adjustment_notes(
+    before: Policies, after: Policies, changes: Mapping[str, Adjustment], beside: str = ""
+) -> Iterator[str]:
+    """What people should know of the changes, one sentence each.
+
+    Args:
+        before, after: the policies that `adjust` was given, and what it made of them.
+        changes, beside: as they were given to it.
+    """
+    for name, loaded in after.items():
+        plain = name.removesuffix(beside)
+        if (change := changes.get(plain)) is None or before.get(name) is loaded:
             continue
         keys = ", ".join(sorted({*change.params, *change.add}))
-        plain = name.removesuffix(beside) if beside else name
         yield f"The settings change {keys} of the policy {plain}" + (
             f", which applies so as {name} beside the packaged one, until a person accepts it with `llmgenie trust`."
             if beside

@@ -134,8 +134,9 @@ def load_catalog(
     if settings is not None:
         reading.problems += settings.located(check_adjustments(policies, changes))
     beside = "" if trusted else BESIDE
-    changed = tuple(adjustment_notes(policies, changes, beside))
-    policies = adjust(policies, changes, beside)
+    adjusted = adjust(policies, changes, beside)
+    changed = tuple(adjustment_notes(policies, adjusted, changes, beside))
+    policies = adjusted
     actions = {*actions, *(f"start_{loaded.value.name}" for loaded in workflows.values())}
     actions |= {f"{name}.*" for name in (settings.value.upstreams if settings else ())}
     # The packaged definitions name each other's triggers; a project that replaces one of them must not break the others.
