@@ -11,7 +11,7 @@ import math
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -19,6 +19,7 @@ from typing import Any
 from llmgenie_mcp import network, redact
 from llmgenie_mcp.config import Secret
 from llmgenie_mcp.errors import ActionError, shorten
+from llmgenie_mcp.frozen import dataclass
 
 DEPTH = 32
 """What is nested deeper in an answer is left out."""

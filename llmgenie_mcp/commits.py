@@ -11,11 +11,11 @@ import posixpath
 import re
 import subprocess
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from llmgenie_mcp.errors import ProjectError, UsageError
+from llmgenie_mcp.frozen import dataclass
 from llmgenie_mcp.operations import Operation
 from llmgenie_mcp.patches import search
 from llmgenie_mcp.process import run_git

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 from llmgenie_mcp import kept
 from llmgenie_mcp.expressions import Expression, facts_read, templates
 from llmgenie_mcp.expressions.patterns import covers
+from llmgenie_mcp.frozen import dataclass
 from llmgenie_mcp.kept import mark_of, place
 from llmgenie_mcp.outbox import Route, Routes
 from llmgenie_mcp.policy import PolicySet

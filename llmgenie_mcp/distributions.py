@@ -9,9 +9,10 @@ from __future__ import annotations
 import os
 import re
 import sys
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+
+from llmgenie_mcp.frozen import dataclass
 
 EXTENSIONS = "llmgenie_mcp"
 """Modules that register themselves with the decorators of `plugins`."""

@@ -7,8 +7,10 @@ A host is the program the agent runs in: Cursor, Claude Code, Codex. `agents/` t
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Literal, TypeAlias
+
+from llmgenie_mcp.frozen import dataclass
 
 PROBE = "llmgenie-doctor"
 """The conversation, and for git the remote, that `doctor` asks in: what it asks for was not tried by any agent."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from llmgenie_mcp.expressions import UNKNOWN, fill_params, format_message, message_names, templates
+from llmgenie_mcp.frozen import dataclass
 from llmgenie_mcp.records import ActorKind, Refusal
 from llmgenie_mcp.workflow import Guard, Transition, Workflow
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
+
+from llmgenie_mcp.frozen import dataclass
 
 OPERATIONS: dict[str, str] = {
     "git.push": "branch (the destination), remote, force, no_verify, delete, source and commit (what is pushed)",

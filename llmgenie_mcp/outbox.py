@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from llmgenie_mcp.errors import ExpressionError
 from llmgenie_mcp.expressions import Expression
 from llmgenie_mcp.expressions.patterns import name_pattern
+from llmgenie_mcp.frozen import dataclass
 from llmgenie_mcp.outcome import Document, Event, now
 from llmgenie_mcp.storage import Transaction
 

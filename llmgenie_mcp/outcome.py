@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 from typing import Any, Literal, TypeAlias
+
+from llmgenie_mcp.frozen import dataclass
 
 Document: TypeAlias = dict[str, Any]
 ActorKind: TypeAlias = Literal["agent", "human", "system"]

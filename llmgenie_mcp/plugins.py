@@ -18,10 +18,10 @@ import contextlib
 import importlib
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 from weakref import WeakKeyDictionary
 
+from llmgenie_mcp.frozen import dataclass
 from llmgenie_mcp.parcels import BadRequest, Delivered, NotDelivered, Parcel, Received
 from llmgenie_mcp.registry import FAMILIES, Failure, Origin, Record, Registry
 

@@ -12,10 +12,10 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from llmgenie_mcp.errors import ActionError
+from llmgenie_mcp.frozen import dataclass
 
 GRACE = 3.0
 """Seconds between asking a program to end and ending it."""

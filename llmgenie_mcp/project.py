@@ -7,10 +7,10 @@ current folder. Linked git worktrees share the store of the main checkout. Only 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 
 from llmgenie_mcp.errors import ProjectError, shorten
+from llmgenie_mcp.frozen import dataclass
 
 STORE = ".llmgenie"
 ENVIRONMENT = "LLMGENIE_PROJECT"

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from llmgenie_mcp.frozen import dataclass
 from llmgenie_mcp.operations import Operation
 from llmgenie_mcp.repository import HEADS, TAGS, ask, head_ref, refs_in, repository_folders
 

@@ -12,11 +12,12 @@ import pkgutil
 import sys
 import threading
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Generic, TypeVar
 
 from llmgenie_mcp import distributions
 from llmgenie_mcp.errors import shorten
+from llmgenie_mcp.frozen import dataclass
 
 FAMILIES = ("actions", "signals", "sinks", "sources", "receivers", "providers")
 BESIDE = ("importers._act",)

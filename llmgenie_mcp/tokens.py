@@ -17,13 +17,14 @@ import re
 import secrets
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
 from llmgenie_mcp import trust
 from llmgenie_mcp.errors import LlmgenieError, UnknownName, UsageError, shorten
+from llmgenie_mcp.frozen import dataclass
 from llmgenie_mcp.outcome import now
 
 Role: TypeAlias = Literal["reader", "agent", "human", "admin"]

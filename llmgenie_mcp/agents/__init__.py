@@ -8,13 +8,13 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
 from llmgenie_mcp.edits import Edit
 from llmgenie_mcp.errors import UnknownName, UsageError
+from llmgenie_mcp.frozen import dataclass
 from llmgenie_mcp.hosts import HookEvent, Reply, Verdict
 
 

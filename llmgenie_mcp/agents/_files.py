@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any
 
 from llmgenie_mcp.agents import Site
 from llmgenie_mcp.edits import AddItem, Block, SetMember
+from llmgenie_mcp.frozen import dataclass
 
 LEAST_SECONDS = 5
 """A host must wait longer than the hook itself does (2 s), else it goes on without having heard the answer."""

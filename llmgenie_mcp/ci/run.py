@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY
 
 from llmgenie_mcp import api
+from llmgenie_mcp.frozen import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from llmgenie_mcp import api, network
 from llmgenie_mcp.api import Reply
 from llmgenie_mcp.ci.run import Unanswered
 from llmgenie_mcp.config import Ci
+from llmgenie_mcp.frozen import dataclass
 
 MAX_BYTES = 4_000_000
 """Of an answer."""

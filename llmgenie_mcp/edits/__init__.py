@@ -5,8 +5,9 @@ An `Edit` says what must be in a file; `plan` computes the new text, `ledger` wr
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, TypeAlias
+
+from llmgenie_mcp.frozen import dataclass
 
 
 @dataclass(frozen=True, slots=True)

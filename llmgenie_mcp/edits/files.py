@@ -7,9 +7,9 @@ import hashlib
 import os
 import stat
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
+from llmgenie_mcp.frozen import dataclass
 from llmgenie_mcp.storage.disk import replace_file, sync_folder
 
 SUFFIX = ".llmgenie-new"

@@ -10,12 +10,13 @@ import re
 import shlex
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from llmgenie_mcp.edits import Block, blocks, files
 from llmgenie_mcp.edits.files import Held
 from llmgenie_mcp.edits.plan import Change, plan
+from llmgenie_mcp.frozen import dataclass
 from llmgenie_mcp.process import run_git
 from llmgenie_mcp.project import git_top
 

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from llmgenie_mcp.edits import AddItem, Block, Edit, SetMember, WholeFile, blocks, files, jsonc
 from llmgenie_mcp.edits.undo import Undo
+from llmgenie_mcp.frozen import dataclass
 
 
 @dataclass(frozen=True, slots=True)

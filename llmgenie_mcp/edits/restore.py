@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,6 +11,7 @@ from llmgenie_mcp.edits import files, ledger, undo
 from llmgenie_mcp.edits.files import Held
 from llmgenie_mcp.edits.ledger import Entry, Ledger
 from llmgenie_mcp.errors import StorageError
+from llmgenie_mcp.frozen import dataclass
 from llmgenie_mcp.storage.disk import refusal
 
 KEEPS_DATA_OUT_OF_GIT = ".gitignore"

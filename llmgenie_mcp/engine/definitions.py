@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from llmgenie_mcp.engine.part import spelled_out
 from llmgenie_mcp.engine.plugged import Plugged, plugged
 from llmgenie_mcp.engine.situation import Reader, Situation, World, situation_in, vocabulary
 from llmgenie_mcp.errors import UnknownName
+from llmgenie_mcp.frozen import dataclass
 from llmgenie_mcp.loader import Loaded
 from llmgenie_mcp.loader.catalog import Catalog, load_catalog
 from llmgenie_mcp.loader.settings import read_settings

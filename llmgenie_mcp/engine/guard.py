@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ from llmgenie_mcp.engine.resources import resource_of
 from llmgenie_mcp.engine.situation import ActionContext, Situation, StoreReader, World, request_of, situation_in
 from llmgenie_mcp.engine.spreading import spread
 from llmgenie_mcp.errors import StorageError
+from llmgenie_mcp.frozen import dataclass
 from llmgenie_mcp.operations import ABOUT, READING, Operation
 from llmgenie_mcp.outbox import Routes
 from llmgenie_mcp.outcome import Actor, Document

@@ -6,7 +6,7 @@ Both ask the same function, so that what is called available is what will be all
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from llmgenie_mcp import machine, plugins
@@ -14,6 +14,7 @@ from llmgenie_mcp.config import Settings
 from llmgenie_mcp.engine import beyond
 from llmgenie_mcp.engine.situation import ENGINE_WORKFLOWS, Situation, own_triggers, request_of
 from llmgenie_mcp.expressions import UNKNOWN
+from llmgenie_mcp.frozen import dataclass
 from llmgenie_mcp.loader.catalog import Catalog
 from llmgenie_mcp.machine import Step
 from llmgenie_mcp.plugins import Action, Move

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from pydantic import Field, create_model
@@ -11,6 +10,7 @@ from pydantic import Field, create_model
 from llmgenie_mcp.engine.situation import ENGINE_WORKFLOWS, ActionContext, Situation, open_instances
 from llmgenie_mcp.errors import UnknownName
 from llmgenie_mcp.expressions import UNKNOWN
+from llmgenie_mcp.frozen import dataclass
 from llmgenie_mcp.plugins import Action, Move, Params
 from llmgenie_mcp.records import Document, Instance, Refusal
 from llmgenie_mcp.workflow import Workflow

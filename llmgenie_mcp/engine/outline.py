@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from llmgenie_mcp import kept, marks
 from llmgenie_mcp.engine.standing import InForce, session_and_mode, standing
+from llmgenie_mcp.frozen import dataclass
 from llmgenie_mcp.outcome import Document
 
 if TYPE_CHECKING:

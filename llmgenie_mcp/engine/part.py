@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
+from llmgenie_mcp.frozen import dataclass
 from llmgenie_mcp.outcome import Document, Outcome
 from llmgenie_mcp.storage import Transaction
 

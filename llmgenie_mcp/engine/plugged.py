@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 from llmgenie_mcp import distributions, plugins
 from llmgenie_mcp.config import FILE_NAME, Settings
+from llmgenie_mcp.frozen import dataclass
 from llmgenie_mcp.loader import Located
 from llmgenie_mcp.outcome import Refusal
 from llmgenie_mcp.plugins import Action

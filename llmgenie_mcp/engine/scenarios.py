@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from llmgenie_mcp.engine.definitions import Definitions
 from llmgenie_mcp.engine.situation import BUILT_IN, vocabulary
 from llmgenie_mcp.engine.supposed import Answer, ask, strictest
+from llmgenie_mcp.frozen import dataclass
 from llmgenie_mcp.loader import Loaded
 from llmgenie_mcp.loader.scenarios import Names, Source, load_scenarios
 from llmgenie_mcp.operations import OPERATIONS

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -22,6 +22,7 @@ from llmgenie_mcp.engine.standing import (
     session_and_mode,
 )
 from llmgenie_mcp.expressions import UNKNOWN, Vocabulary
+from llmgenie_mcp.frozen import dataclass
 from llmgenie_mcp.outbox import Cause, Delivery, Routes
 from llmgenie_mcp.outcome import Actor, Document, Event, Outcome
 from llmgenie_mcp.plugins import Move

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from llmgenie_mcp.errors import UnknownName
+from llmgenie_mcp.frozen import dataclass
 from llmgenie_mcp.outcome import Document
 from llmgenie_mcp.redact import cut
 

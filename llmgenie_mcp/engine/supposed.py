@@ -6,7 +6,7 @@ Neither store nor repository is read. The policies alone are asked; whether a wo
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from llmgenie_mcp.engine.definitions import Definitions
 from llmgenie_mcp.engine.resources import resource_of
 from llmgenie_mcp.engine.situation import BUILT_IN, Situation, World, request_of
 from llmgenie_mcp.expressions import UNKNOWN
+from llmgenie_mcp.frozen import dataclass
 from llmgenie_mcp.operations import READING, Operation
 from llmgenie_mcp.outcome import Actor, Document
 from llmgenie_mcp.plugins import Action

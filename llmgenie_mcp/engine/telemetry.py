@@ -10,8 +10,9 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass
 from typing import Any, ParamSpec, TypeVar
+
+from llmgenie_mcp.frozen import dataclass
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from llmgenie_mcp.errors import ExpressionError
 from llmgenie_mcp.expressions import facts_read, fill_params, format_message, templates
+from llmgenie_mcp.frozen import dataclass
 from llmgenie_mcp.outbox import Cause
 from llmgenie_mcp.outcome import Actor, Document
 from llmgenie_mcp.plugins import NotDelivered

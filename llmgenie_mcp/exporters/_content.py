@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 from llmgenie_mcp.exchange import IMPORTED, NOTED
+from llmgenie_mcp.frozen import dataclass
 from llmgenie_mcp.outcome import Document
 from llmgenie_mcp.redact import redact
 from llmgenie_mcp.workflow import Workflow

@@ -19,7 +19,7 @@ mean; glob(), startswith() and endswith() of null are false, and a list of patte
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import lru_cache
 from typing import Any, TypeAlias
 
@@ -44,6 +44,7 @@ from llmgenie_mcp.expressions.vocabulary import (
     message_names,
     templates,
 )
+from llmgenie_mcp.frozen import dataclass
 
 __all__ = [
     "UNKNOWN",

@@ -19,11 +19,11 @@ import keyword
 import math
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import NoReturn
 
 from llmgenie_mcp.errors import ExpressionError, shorten
 from llmgenie_mcp.expressions.patterns import compile_glob
+from llmgenie_mcp.frozen import dataclass
 
 MAX_SOURCE = 2048
 MAX_DEPTH = 30

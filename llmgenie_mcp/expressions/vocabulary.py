@@ -5,11 +5,11 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from llmgenie_mcp.errors import ExpressionError, shorten
 from llmgenie_mcp.expressions.values import UNKNOWN, lookup, plain_text
+from llmgenie_mcp.frozen import dataclass
 
 _DOTTED = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*")
 _BRACES = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -13,6 +13,7 @@ from llmgenie_mcp.errors import LlmgenieError
 from llmgenie_mcp.faces import cli_text as text
 from llmgenie_mcp.faces.cli_base import Cli, Command, quick_imports
 from llmgenie_mcp.faces.cli_read import pass_cli
+from llmgenie_mcp.frozen import dataclass
 
 if TYPE_CHECKING:
     from llmgenie_mcp.distributions import Point

@@ -11,7 +11,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -21,6 +21,7 @@ from llmgenie_mcp.faces import cli_text as text
 from llmgenie_mcp.faces.cli_base import Cli, Command, quick_imports
 from llmgenie_mcp.faces.cli_progress import Working
 from llmgenie_mcp.faces.cli_read import pass_cli
+from llmgenie_mcp.frozen import dataclass
 
 if TYPE_CHECKING:
     from llmgenie_mcp.commits import Commit

@@ -6,10 +6,10 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from llmgenie_mcp.faces.demo_show import DemoError
+from llmgenie_mcp.frozen import dataclass
 from llmgenie_mcp.project import STORE
 
 Files = dict[str, str]

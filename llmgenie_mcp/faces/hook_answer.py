@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from llmgenie_mcp.agents._common import fault
 from llmgenie_mcp.engine import oversight, tally
 from llmgenie_mcp.engine.guard import Guard
 from llmgenie_mcp.errors import LlmgenieError
+from llmgenie_mcp.frozen import dataclass
 from llmgenie_mcp.hosts import PROBE, HookEvent, PayloadError, Reply
 from llmgenie_mcp.project import Project, store_of
 

@@ -7,13 +7,13 @@ import threading
 from collections.abc import Callable, MutableMapping
 from concurrent.futures import Future
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from llmgenie_mcp.errors import shorten
 from llmgenie_mcp.faces.background import Background
 from llmgenie_mcp.faces.mcp_project import AnyContext
+from llmgenie_mcp.frozen import dataclass
 
 if TYPE_CHECKING:
     from llmgenie_mcp.engine import Engine

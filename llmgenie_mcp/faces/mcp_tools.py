@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from typing import Annotated, Any, ClassVar, Self
 
@@ -17,6 +17,7 @@ from llmgenie_mcp.errors import BadParams, shorten
 from llmgenie_mcp.faces import mcp_answers as answers
 from llmgenie_mcp.faces import mcp_approval as approval
 from llmgenie_mcp.faces.mcp_call import Call, run_slowly
+from llmgenie_mcp.frozen import dataclass
 
 READ = ToolAnnotations(read_only_hint=True, open_world_hint=False)
 

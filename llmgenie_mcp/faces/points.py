@@ -8,7 +8,6 @@ import shlex
 import shutil
 import subprocess
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +15,7 @@ from llmgenie_mcp import agents
 from llmgenie_mcp.edits import AddItem, SetMember, WholeFile, githooks, jsonc
 from llmgenie_mcp.edits.jsontext import JsoncError
 from llmgenie_mcp.faces.hook_git import PROBED
+from llmgenie_mcp.frozen import dataclass
 from llmgenie_mcp.hosts import PROBE, Reply
 
 if TYPE_CHECKING:

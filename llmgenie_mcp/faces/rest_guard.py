@@ -11,7 +11,6 @@ import logging
 import re
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +27,7 @@ from llmgenie_mcp.faces.rest_body import Body
 from llmgenie_mcp.faces.rest_callers import Door, address_of, header, in_force, is_local, route_path
 from llmgenie_mcp.faces.rest_limits import Rate, Share, Slots
 from llmgenie_mcp.faces.rest_problem import Problem, of_error
+from llmgenie_mcp.frozen import dataclass
 from llmgenie_mcp.loader.settings import load_settings
 from llmgenie_mcp.tokens import NEEDS_PERSON, ROLES, Book
 

@@ -6,7 +6,8 @@ import math
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from llmgenie_mcp.frozen import dataclass
 
 BURST_SECONDS = 15.0
 """So many seconds' worth of requests may come at once."""

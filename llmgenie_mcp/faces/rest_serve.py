@@ -14,7 +14,6 @@ import logging
 import os
 import socket
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from llmgenie_mcp import tokens
 from llmgenie_mcp.errors import LlmgenieError, UsageError, shorten
 from llmgenie_mcp.faces.background import PATIENCE
+from llmgenie_mcp.frozen import dataclass
 
 if TYPE_CHECKING:
     from fastapi import FastAPI

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pydantic import Field
 
 from llmgenie_mcp.errors import LlmgenieError, UsageError, shorten
+from llmgenie_mcp.frozen import dataclass
 from llmgenie_mcp.operations import Operation
 from llmgenie_mcp.outcome import Actor, Document, Outcome
 from llmgenie_mcp.plugins import Params, action

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Any
 
+from llmgenie_mcp.frozen import dataclass
 from llmgenie_mcp.importers._items import Place
 from llmgenie_mcp.importers._tree import Text, Tree
 from llmgenie_mcp.loader.yamlfault import Fault

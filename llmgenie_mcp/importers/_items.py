@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Literal, NamedTuple, TypeAlias
 
+from llmgenie_mcp.frozen import dataclass
 from llmgenie_mcp.importers._tree import Tree
 from llmgenie_mcp.outcome import Document
 

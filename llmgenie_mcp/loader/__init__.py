@@ -15,7 +15,7 @@ import json
 import os
 import stat
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from llmgenie_mcp.errors import DefinitionError, shorten
+from llmgenie_mcp.frozen import dataclass
 from llmgenie_mcp.loader import yamltext
 from llmgenie_mcp.loader.schema import explain, schema_for
 from llmgenie_mcp.loader.yamlfault import Fault

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import partial
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -14,6 +14,7 @@ from llmgenie_mcp import plugins
 from llmgenie_mcp.config import Settings
 from llmgenie_mcp.errors import DefinitionError
 from llmgenie_mcp.expressions import Problem, Vocabulary
+from llmgenie_mcp.frozen import dataclass
 from llmgenie_mcp.loader import Loaded, Located, definition_error, load_yaml
 from llmgenie_mcp.loader.adjusted import adjust, adjustment_notes, check_adjustments
 from llmgenie_mcp.loader.packaged import definition_files, load_packaged, packaged

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -12,6 +11,7 @@ from typing import Any, TypeAlias
 from llmgenie_mcp import validation
 from llmgenie_mcp.errors import BadParams, DefinitionError
 from llmgenie_mcp.expressions import Problem, Vocabulary
+from llmgenie_mcp.frozen import dataclass
 from llmgenie_mcp.loader import KEY, Loaded, Located, definition_error, load_yaml
 from llmgenie_mcp.loader.catalog import Entry, Origin
 from llmgenie_mcp.loader.packaged import definition_files, packaged

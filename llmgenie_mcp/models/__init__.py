@@ -10,9 +10,10 @@ from __future__ import annotations
 import importlib
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from llmgenie_mcp.config import Model
+from llmgenie_mcp.frozen import dataclass
 from llmgenie_mcp.models.connection import Connection
 from llmgenie_mcp.models.question import Question, Said, Unanswered
 

@@ -10,10 +10,10 @@ import os
 import subprocess
 import threading
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from llmgenie_mcp.errors import ActionError
+from llmgenie_mcp.frozen import dataclass
 from llmgenie_mcp.process import run_git
 
 TIMEOUT = 60.0

@@ -7,12 +7,12 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from llmgenie_mcp import api, network
 from llmgenie_mcp.api import Coming, Reply
 from llmgenie_mcp.config import Model
+from llmgenie_mcp.frozen import dataclass
 from llmgenie_mcp.models.question import Unanswered
 
 BASE_BYTES = 300_000

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY
 from typing import Any
 
 from llmgenie_mcp import api
+from llmgenie_mcp.frozen import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from llmgenie_mcp.config import Settings
+from llmgenie_mcp.frozen import dataclass
 from llmgenie_mcp.plugins import Action, provider
 from llmgenie_mcp.records import Document, Refusal
 

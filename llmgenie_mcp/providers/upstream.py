@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from llmgenie_mcp.config import Settings, Upstream
+from llmgenie_mcp.frozen import dataclass
 from llmgenie_mcp.operations import Operation
 from llmgenie_mcp.plugins import Action, NoParams, provider
 from llmgenie_mcp.records import Document, Refusal

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, NoReturn
 
 from llmgenie_mcp.errors import shorten
+from llmgenie_mcp.frozen import dataclass
 from llmgenie_mcp.plugins import BadRequest
 
 LONGEST = 1000

@@ -17,10 +17,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeAlias
 
+from llmgenie_mcp.frozen import dataclass
 from llmgenie_mcp.storage.values import Holds
 
 Document: TypeAlias = dict[str, Any]

@@ -10,11 +10,11 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from llmgenie_mcp.errors import BadParams
+from llmgenie_mcp.frozen import dataclass
 from llmgenie_mcp.storage.documents import Change
 from llmgenie_mcp.storage.values import checked, decode, encode, fits
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
+from llmgenie_mcp.frozen import dataclass
 from llmgenie_mcp.storage import VerifyReport, checkpoint
 from llmgenie_mcp.storage.disk import set_aside
 from llmgenie_mcp.storage.documents import Tables

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, field, replace
 from typing import Any
 
 from llmgenie_mcp.errors import StorageDamaged
+from llmgenie_mcp.frozen import dataclass
 from llmgenie_mcp.storage.documents import Tables
 from llmgenie_mcp.storage.journal import Journal
 from llmgenie_mcp.storage.lines import Head, fingerprint, parsed

@@ -9,10 +9,10 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from llmgenie_mcp.errors import BadParams, shorten
+from llmgenie_mcp.frozen import dataclass
 
 MAX_DEPTH = 64
 MAX_INTEGER_BITS = 1024

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import KW_ONLY, field
 from typing import Any, Literal, Protocol, TypeAlias
 
 from llmgenie_mcp import api
+from llmgenie_mcp.frozen import dataclass
 
 State: TypeAlias = Literal["open", "done", "cancelled"]
 

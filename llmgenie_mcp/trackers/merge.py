@@ -8,9 +8,10 @@ one by one: what either side added or took away is added or taken away on the ot
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
+from llmgenie_mcp.frozen import dataclass
 from llmgenie_mcp.trackers.fields import FIELDS, LABELS, Values, fitted, fitted_labels, sent, whole
 
 

@@ -7,13 +7,14 @@ import fcntl
 import threading
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 from llmgenie_mcp.engine import deliveries
 from llmgenie_mcp.engine.definitions import Definitions
 from llmgenie_mcp.engine.part import Part
 from llmgenie_mcp.exchange import IMPORTED
+from llmgenie_mcp.frozen import dataclass
 from llmgenie_mcp.outbox import LINKS, Routes
 from llmgenie_mcp.outcome import Document, Outcome, now
 from llmgenie_mcp.project import Project

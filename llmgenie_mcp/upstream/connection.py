@@ -10,12 +10,12 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from concurrent.futures import Future, InvalidStateError
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from llmgenie_mcp.errors import shorten
+from llmgenie_mcp.frozen import dataclass
 from llmgenie_mcp.upstream import offers
 from llmgenie_mcp.upstream.limits import Broken
 from llmgenie_mcp.upstream.tools import Tool, tools_of

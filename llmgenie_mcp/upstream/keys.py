@@ -13,11 +13,11 @@ import os
 import tempfile
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from llmgenie_mcp import trust
+from llmgenie_mcp.frozen import dataclass
 
 Document = dict[str, Any]
 MARGIN = 30.0

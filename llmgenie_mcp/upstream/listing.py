@@ -12,12 +12,13 @@ import json
 import os
 import tempfile
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from llmgenie_mcp import trust
+from llmgenie_mcp.frozen import dataclass
 from llmgenie_mcp.outcome import now
 from llmgenie_mcp.upstream.folder import folder
 from llmgenie_mcp.upstream.tools import Tool, read_tool

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import httpx2
@@ -27,6 +26,7 @@ from mcp_types import Implementation
 from pydantic import AnyUrl, BaseModel
 
 from llmgenie_mcp.errors import ActionError, shorten
+from llmgenie_mcp.frozen import dataclass
 from llmgenie_mcp.upstream.keys import Keys
 
 if TYPE_CHECKING:

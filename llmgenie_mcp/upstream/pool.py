@@ -9,12 +9,12 @@ import time
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Future
 from concurrent.futures import TimeoutError as NotYet
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from llmgenie_mcp import redact
 from llmgenie_mcp.errors import ActionError
+from llmgenie_mcp.frozen import dataclass
 from llmgenie_mcp.upstream.connection import Connection, Lost, Start
 from llmgenie_mcp.upstream.keys import keys_of
 from llmgenie_mcp.upstream.limits import Broken

@@ -6,10 +6,11 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any, TypeAlias
 
 from llmgenie_mcp.errors import shorten
+from llmgenie_mcp.frozen import dataclass
 from llmgenie_mcp.upstream.text import clean, hidden_in
 
 Document: TypeAlias = dict[str, Any]
