@@ -18,12 +18,21 @@ from bench.servers import environment
 from llmgenie_mcp.shell import LIMIT, read_command
 
 MEDIAN, IMPORT, HOSTILE = 60.0, 45.0, 200.0
+
+
+def _words(size: int) -> str:
+    """As many different words as `size` characters hold."""
+    return " ".join(f"{number:x}" for number in range(size // 2))[:size].rpartition(" ")[0]
+
+
 _TEXTS = (
     "a;" * (LIMIT // 2),
     "a|" * (LIMIT // 2),
     "$(" * (LIMIT // 2),
     "`" * LIMIT,
     "git push " + "x " * (LIMIT // 2 - 8),
+    "git push origin " + _words(LIMIT - 16),
+    "mv " + _words(LIMIT - 3),
 )
 
 

@@ -20,6 +20,7 @@ from llmgenie_mcp.operations import Operation
 from llmgenie_mcp.patches import search
 from llmgenie_mcp.process import run_git
 from llmgenie_mcp.repository import HEADS, TAGS, current_branch, repository_folders
+from llmgenie_mcp.shell.moving import disposable
 
 TIMEOUT = 60.0
 """Seconds for one question to git."""
@@ -244,9 +245,11 @@ def tasks_named(message: str, known: Callable[[str], bool]) -> list[str]:
 
 
 def _read(folder: Path, oid: str, parents: list[str], author: str, message: str, branch: str | None) -> Commit:
-    arguments = ["diff-tree", "-r", "--root", "--no-commit-id", "--no-renames" if len(parents) > 1 else "-M"]
-    changes = list(_changes(_asked(folder, *arguments, "-c", "--raw", "-z", oid, "--")))
-    secrets, unread = _searched(folder, [*arguments, "--cc", oid, "--"], changes, {})
+    arguments = ["diff-tree", "-r", "--root", "--no-commit-id"]
+    renames = "--no-renames" if len(parents) > 1 else "-M"
+    changes = list(_changes(_asked(folder, *arguments, renames, "-c", "--raw", "-z", oid, "--")))
+    # As in `staged`, all of a renamed file is searched.
+    secrets, unread = _searched(folder, [*arguments, "--no-renames", "--cc", oid, "--"], changes, {})
     subject = message.lstrip("\n").partition("\n")[0].strip()
     return Commit(
         oid, tuple(parents), author, subject, message.strip("\n"), branch, tuple(changes), tuple(secrets), tuple(unread)
@@ -269,6 +272,8 @@ def _operations(
     for change in changes:
         if change.old is not None:  # what it held is still there, as with `mv`: nothing is deleted
             found.append(Operation("file.write", {"path": change.old, "kind": "committed"}))
+            if disposable(change.path) and not disposable(change.old):  # where it can be deleted unasked later
+                found.append(Operation("file.delete", {"path": change.old, "kind": "committed"}))
         name = "file.delete" if change.status == "D" else "file.write"
         found.append(Operation(name, {"path": change.path, "kind": "committed"}))
     return found

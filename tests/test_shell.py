@@ -108,12 +108,18 @@ def test_a_text_that_is_no_shell_does_not_hide_what_it_speaks_of(text: str) -> N
 
 
 def test_each_effect_is_reported_once_in_order() -> None:
-    found = read_command("rm a; git push origin x; rm a; git push origin x; rm b")
-    assert [(o.name, o.params.get("path", o.params.get("branch"))) for o in found] == [
-        ("file.delete", "a"),
-        ("git.push", "x"),
-        ("file.delete", "b"),
-    ]
+    for text in (
+        "rm a; git push origin x tag v1; rm a; git push origin x tag v2; rm b",
+        "rm a a; git push origin x tag v1 x x tag v1 tag v2; rm a b b",
+    ):
+        found = read_command(text)
+        assert [(o.name, *(o.params[k] for k in ("path", "branch", "tag") if k in o.params)) for o in found] == [
+            ("file.delete", "a"),
+            ("git.push", "x"),
+            ("git.push_tag", "v1"),
+            ("git.push_tag", "v2"),
+            ("file.delete", "b"),
+        ]
 
 
 def test_an_operation_carries_the_part_of_the_text_that_does_it() -> None:

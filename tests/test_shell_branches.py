@@ -47,6 +47,9 @@ CASES: list[tuple[str, list[str]]] = [
     ("git checkout release/v1.py && git commit -m x", ["git.commit branch=release/v1.py message=x"]),
     ("git checkout release/v2.py && git commit -m x", ["git.commit branch=release/v2.py message=x"]),
     ("git checkout src/v1.py && git commit -m x", ["file.write path=src/v1.py", 'git.commit branch="" message=x']),
+    ("git branch -c -f topic/x main", ["git.reset branch=main"]),
+    ("git branch --copy --force topic/x main", ["git.reset branch=main"]),
+    ("git branch -c topic/x topic/y", []),
     ("cd /elsewhere && git checkout release/v1.py", ["file.write path=/elsewhere/release/v1.py"]),
 ]
 

@@ -9,10 +9,12 @@ from pathlib import Path, PurePosixPath
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from ruamel.yaml import YAML
 from shell_corpus import noted
 
 from llmgenie_mcp.expressions.patterns import compile_glob
 from llmgenie_mcp.shell import Nowhere, read_command
+from llmgenie_mcp.shell.moving import disposable
 from llmgenie_mcp.shell.patchtext import Targets, read, read_envelope
 
 PATCH = "diff --git a/.mcp.json b/.mcp.json\n--- a/.mcp.json\n+++ b/.mcp.json\n@@ -1 +1 @@\n-{}\n+{'a': 1}\n"
@@ -40,6 +42,8 @@ CASES = [
     ("cd sub && mv a ../b", None),
     ("mv ../a ../b", None),
     ("mv /tmp/a /tmp/b", None),
+    ("git mv /srv/app/src build/src", "file.delete path=/srv/app/src"),
+    ("git mv src lib", None),
     ("git apply fix.patch", "file.write path=.mcp.json"),
     ("git -C sub apply fix.patch", "file.write path=sub/.mcp.json"),
     ("cd sub && git apply < fix.patch", "file.write path=sub/.mcp.json"),
@@ -150,3 +154,18 @@ def test_what_find_would_delete_is_within_what_is_reported(tree: Path, expressio
     covers = [compile_glob(str(operation.params.get("path", "**")).removeprefix("./")) for operation in found]
     names = [PurePosixPath(name).as_posix() for name in gone]
     assert not [name for name in names if not any(cover(name) for cover in covers)], [o.params for o in found]
+
+
+def test_a_move_to_wherever_the_packaged_policy_lets_delete_is_told_as_a_deletion() -> None:
+    policy = YAML(typ="safe", pure=True).load(Path(__file__).parent.parent / "workflows" / "policies" / "security.yaml")
+    for pattern in policy["params"]["disposable"]:
+        place = pattern.removeprefix("**/").replace("/**", "/kept.py").replace("*", "x")
+        assert disposable(place), pattern
+        assert disposable(f"deeper/{place}"), pattern
+        assert "file.delete path=src/kept.py" in _noted(f"git mv src/kept.py {place}"), place
+    for place in ("src/kept.py", "log/kept.py", "builder/kept.py", ".git/config", "catalog"):
+        assert not disposable(place)
+
+
+def _noted(command: str) -> list[str]:
+    return [noted(operation) for operation in read_command(command)]

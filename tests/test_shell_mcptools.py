@@ -30,6 +30,18 @@ TOOLS: list[tuple[str, str, dict[str, Any], list[str]]] = [
     ("filesystem", "read_text_file", {"path": "/a/.env"}, ["file.read path=/a/.env"]),
     ("filesystem", "read_multiple_files", {"paths": ["a", "b"]}, ["file.read path=a", "file.read path=b"]),
     ("filesystem", "move_file", {"source": "a", "destination": "b"}, ["file.write path=a", "file.write path=b"]),
+    (
+        "filesystem",
+        "move_file",
+        {"source": "a", "destination": "build/a"},
+        ["file.write path=a", "file.delete path=a", "file.write path=build/a"],
+    ),
+    (
+        "filesystem",
+        "copy_file",
+        {"source": "a", "destination": "build/a"},
+        ["file.read path=a", "file.write path=build/a"],
+    ),
     ("filesystem", "delete_file", {"path": "a"}, ["file.delete path=a"]),
     ("filesystem", "writeFile", {"filePath": "a"}, ["file.write path=a"]),
     ("filesystem", "write_file", {}, ["file.write path=?"]),

@@ -23,15 +23,26 @@ class Arguments:
     Attributes:
         options: (name with its dashes, value or "") in order; `-abc` is three.
         operands: the rest; `after` of them stood behind `--`.
+        sure: so many of `options` stand before the first word that may end the options or take the next word as its value.
     """
 
     options: list[tuple[str, str]] = field(default_factory=list)
     operands: list[str] = field(default_factory=list)
     after: int = 0
+    sure: int | None = None
 
     def has(self, *names: str) -> bool:
         """Whether one of the options was given; long ones may be cut short, as git and getopt_long let them."""
         return any(_is(given, name) for given, _ in self.options for name in names)
+
+    def surely(self, *names: str) -> bool:
+        """`has` for options by which nothing happens: only where no word before them may make a value or a file of them."""
+        return any(_is(given, name) for given, _ in self.options[: self.sure] for name in names)
+
+    def doubt(self, value: str) -> None:
+        """Note that a value may vanish, so that the word behind it is the value: `-m $x`."""
+        if self.sure is None and value and not value.strip(UNKNOWN):
+            self.sure = len(self.options)
 
     def values(self, *names: str) -> list[str]:
         """The values of those options, in order."""
@@ -68,6 +79,8 @@ def parse(words: Sequence[str], takes: str = "", *, first: bool = False, single:
     while at < len(words):
         word = words[at]
         at += 1
+        if UNKNOWN in word and found.sure is None and _doubtful(word, short):
+            found.sure = len(found.options)
         if word == "--":
             found.after = len(words) - at
             found.operands.extend(words[at:])
@@ -82,9 +95,13 @@ def parse(words: Sequence[str], takes: str = "", *, first: bool = False, single:
             if not equals and any(_is(name, taker) for taker in long) and at < len(words):
                 value = words[at]
                 at += 1
+                if UNKNOWN in value:
+                    found.doubt(value)
             found.options.append((name, value))
         elif single or word in short:
             taken = word in short and at < len(words)
+            if taken and UNKNOWN in words[at]:
+                found.doubt(words[at])
             found.options.append((word, words[at] if taken else ""))
             at += taken
         else:
@@ -98,10 +115,33 @@ def _bundle(found: Arguments, word: str, short: frozenset[str], following: Seque
         name = "-" + word[index]
         if name in short:
             attached = word[index + 1 :]
+            if not attached and following and UNKNOWN in following[0]:
+                found.doubt(following[0])
             found.options.append((name, attached or (following[0] if following else "")))
             return 0 if attached else len(following)
         found.options.append((name, ""))
     return 0
+
+
+def _doubtful(word: str, short: frozenset[str]) -> bool:
+    """Whether a word may be `--`, or an option that takes the next word: `$x`, `--$x`, `-a$x`, and `-m$x` if that is empty."""
+    if word[:1] == UNKNOWN:
+        return not word.startswith(PATHS)
+    if word[:1] != "-" or UNKNOWN not in word:
+        return False
+    before, _, after = word.partition(UNKNOWN)
+    if before[:2] == "--":
+        return "=" not in before
+    takes = next((index for index in range(1, len(before)) if "-" + before[index] in short), None)
+    return takes is None or (takes == len(before) - 1 and not after.strip(UNKNOWN))
+
+
+def may_be(word: str, names: Iterable[str]) -> bool:
+    """Whether a word of which a part cannot be known may be one of the names; False for a word that is known."""
+    if UNKNOWN not in word:
+        return False
+    first, *_, last = word.split(UNKNOWN)
+    return any(name.startswith(first) and name.endswith(last) and len(name) >= len(first) + len(last) for name in names)
 
 
 def known(word: str) -> str | None:

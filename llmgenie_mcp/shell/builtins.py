@@ -88,6 +88,7 @@ def _character(match: re.Match[str]) -> str:
 def _printf(call: Call) -> str:
     words = list(call.words)
     if words[:1] == ["-v"]:
+        call.evaluates(words[1:2])
         call.scope.variables[words[1] if len(words) > 1 else ""] = UNKNOWN
         return ""
     if words[:1] == ["--"]:
@@ -113,6 +114,7 @@ def _converted(match: re.Match[str], rest: list[str]) -> str:
 
 
 def _export(call: Call) -> str:
+    call.evaluates(call.words)
     taken_away = any(word in ("-n", "+x") for word in call.words)
     for word in call.words:
         name, equals, value = word.partition("=")
@@ -130,7 +132,7 @@ def _export(call: Call) -> str:
 
 def _unset(call: Call) -> str:
     arguments = parse(call.words)
-    _subscripts(call)
+    call.evaluates(call.words)
     for name in arguments.operands:
         if arguments.has("-f"):
             call.scope.functions.pop(name, None)
@@ -143,6 +145,9 @@ def _unset(call: Call) -> str:
 
 def _forget(call: Call) -> str:
     """`read`, `mapfile`, `getopts`: what they assign cannot be known, or is what is piped in."""
+    call.evaluates(call.words)
+    if call.name in ("mapfile", "readarray") and (code := parse(call.words, "-C -c -d -n -O -s -t -u").value("-C")):
+        call.read_apart(code, [])
     names = [word for word in call.words if word.isidentifier()]
     for name in names:
         call.scope.variables[name] = UNKNOWN
@@ -212,18 +217,8 @@ def _which(call: Call) -> str:
     return (call.words[-1] if call.words else "") + "\n"
 
 
-_SUBSCRIPT = re.compile(r"\[[^\]]*(?:\$\(|`)")
-
-
-def _subscripts(call: Call) -> None:
-    """What is evaluated as an arithmetic expression runs the substitutions in the subscripts of its names."""
-    for word in call.words:
-        if _SUBSCRIPT.search(word):
-            call.read_apart(f': "{word[word.index("[") :]}"', [])
-
-
 def _test(call: Call) -> str:
-    _subscripts(call)
+    call.evaluates(call.words)
     return ""
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import posixpath
+from functools import cache
 from typing import TYPE_CHECKING
 
 from llmgenie_mcp.markers import is_marker
 from llmgenie_mcp.operations import Operation
 from llmgenie_mcp.shell import opaque
 from llmgenie_mcp.shell.arguments import UNKNOWN, known
+from llmgenie_mcp.shell.evaluated import in_qualifiers, in_subscripts, program_name
 from llmgenie_mcp.shell.scope import EDITED, Scope, join
 
 if TYPE_CHECKING:
@@ -71,10 +73,15 @@ class Everything(Exception):
 
 def is_program(name: str) -> bool:
     """Whether a command of that name is a program that is known here, rather than the shell's own."""
+    return name in _programs()
+
+
+@cache
+def _programs() -> frozenset[str]:
     from llmgenie_mcp.shell import builtins
     from llmgenie_mcp.shell.commands import HANDLERS
 
-    return name in HANDLERS and name not in builtins.HANDLERS
+    return frozenset(HANDLERS) - frozenset(builtins.HANDLERS)
 
 
 class Call:
@@ -101,7 +108,8 @@ class Call:
         environment: dict[str, str],
     ) -> None:
         self.word = word
-        self.name = word.replace("\\", "/").rsplit("/", 1)[-1].lower().removesuffix(".exe").removesuffix(".cmd")
+        name = word.replace("\\", "/").rsplit("/", 1)[-1].lower().removesuffix(".exe").removesuffix(".cmd")
+        self.name = program_name(name) if name[:1] in "=z" else name
         self.words = words
         self.text = text
         self.stdin = stdin
@@ -115,6 +123,9 @@ class Call:
 
         if self.environment:
             self.assigned()
+        if ")" in self.text:
+            for code in in_qualifiers(self.words):
+                self.read_apart(code, [])
         if "/" in self.word and (linked := self.scope.links.get(posixpath.normpath(self.word))):
             self.name = linked
         if UNKNOWN in self.name or (any(c in self.name for c in "*?[") and self.name not in ("[", "[[")):
@@ -190,6 +201,7 @@ class Call:
 
     def assigned(self) -> None:
         """What setting variables does by itself: lifting restraints, or naming programs that will run."""
+        self.evaluates(self.environment.values())
         for name, value in self.environment.items():
             if (is_marker(name) and value == "") or name.startswith("LLMGENIE_"):
                 self.emit("restraint.lift", what=name)
@@ -198,13 +210,20 @@ class Call:
             else:
                 self._runs_by_variable(name, value)
 
+    def evaluates(self, words: Iterable[str]) -> None:
+        """Read the commands in words that are evaluated once more."""
+        for code in in_subscripts(words):
+            self.read_apart(code, [])
+
     def _runs_by_variable(self, name: str, value: str) -> None:
         if (name in _PROGRAMS and (" " in value or "/" in value)) or name == "PROMPT_COMMAND":
             self.read_apart(value.lstrip("|-"), [])
         elif name == "PS4" and "$(" in value:
             self.read_apart(f": {value}", [])
-        elif name in ("BASH_ENV", "ENV") and "/" in value and (text := self.script_text(value)) is not None:
-            self.read_apart(text, [])
+        elif name in ("BASH_ENV", "ENV") and "/" in value:
+            self.script_file(value, [])
+        elif name.startswith("BASH_FUNC_"):  # a function for every bash from now on
+            self.read_apart(f"exported{value}; exported", [])
         elif name == "MAKEFLAGS" and "--eval" in value:
             self.opaque("code for make", opaque.touches_of_code(value))
         elif name.startswith("GIT_TRACE") and "/" in value:
@@ -242,21 +261,22 @@ class Call:
 
     def files(self, operation: str, words: Iterable[str]) -> None:
         """Report `operation` for each of the files; `-` is standard input or output."""
-        for word in words:
+        shown = self.shown
+        for word in dict.fromkeys(words):  # what is said again adds nothing
             if word not in ("-", ""):
                 path = self.path(word)
                 if path is None and operation == "file.read" and known(word):
                     path = word  # the folder is not known, the name is
-                self._file(operation, path)
+                self._file(operation, path, shown)
                 for folder in self.scope.elsewhere if operation != "file.read" else ():
-                    self._file(operation, join(folder, word) or path)
+                    self._file(operation, join(folder, word) or path, shown)
 
-    def _file(self, operation: str, path: str | None) -> None:
+    def _file(self, operation: str, path: str | None, shown: str) -> None:
         if operation == "file.write" and path is not None:
             self._changed(path)
         elif operation == "file.delete" and self.scope.own(path):
             return
-        self.reader.file(operation, path, self.shown)
+        self.reader.file(operation, path, shown, self.scope)
 
     def _edits(self) -> bool:
         return self.name in _EDITORS or self.name.startswith(("python", "node"))

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 from llmgenie_mcp.shell.arguments import UNKNOWN, known, parse, unknown
 from llmgenie_mcp.shell.call import Call
+from llmgenie_mcp.shell.git_unknown import doubt
 from llmgenie_mcp.shell.scope import inside
 
 _GLOBAL = "-C -c --git-dir --work-tree --namespace --super-prefix --config-env --attr-source --exec-path-with-value"
@@ -30,13 +31,14 @@ _HOOK_KEYS = re.compile(r"core\.hookspath|include\.path|includeif\..*\.path|init
 class Git:
     """One git command: its subcommand, where it acts, and what is set for it."""
 
-    __slots__ = ("call", "folder", "settings", "verb", "words")
+    __slots__ = ("call", "folder", "settings", "unsure", "verb", "words")
 
     def __init__(self, call: Call) -> None:
         self.call = call
         self.settings: dict[str, str] = {}
         arguments = parse(call.words, _GLOBAL, first=True)
         folder = call.scope.folder
+        self.unsure = any(UNKNOWN in name for name, _ in arguments.options)
         for name, value in arguments.options:
             if name == "-C":
                 folder = inside(folder, value) if len(folder or "") < 4096 else None
@@ -123,7 +125,7 @@ def _git(call: Call) -> str | None:
     git = Git(call)
     _settings(git)
     _variables(git)
-    if UNKNOWN in git.verb:
+    if UNKNOWN in git.verb or git.unsure:
         call.opaque("the git command cannot be known", ["git"])
         return None
     from llmgenie_mcp.shell.git_beside import beside
@@ -134,8 +136,8 @@ def _git(call: Call) -> str | None:
         if git.words[:1] == ["--help"] or git.words == ["-h"]:
             return None
         beside(git)
-        if any(_may_be_any_option(word, short=handler is not None) for word in git.words):
-            call.opaque("an option of git cannot be known", ["git"])
+        if (why := doubt(git.verb, git.words)) is not None:
+            call.opaque(why, ["git"])
     if handler is not None:  # no alias hides a command of git's own
         return handler(git)
     if git.verb in HARMLESS or not git.verb:
@@ -150,18 +152,6 @@ def _git(call: Call) -> str | None:
         return _alias(git, configured)
     call.opaque(f"git {git.verb} is not a command of git", ["git"])
     return None
-
-
-def _may_be_any_option(word: str, *, short: bool) -> bool:
-    """Whether the name of an option is not known; behind one letter stands a value, as in `-m"$text"`.
-
-    Args:
-        word: an argument.
-        short: whether `-$x` counts, which is a number where git only looks: `git log -$n`.
-    """
-    if word[:2] == "--":
-        return UNKNOWN in word.partition("=")[0]
-    return short and word[:1] == "-" and word[1:2] == UNKNOWN
 
 
 def _settings(git: Git) -> None:
@@ -249,7 +239,10 @@ def config(git: Git) -> str | None:
         git.files("file.read", arguments.values("-f", "--file"))
         return None
     key = words[0].lower()
-    if key == "core.hookspath" or (removing and key == "core"):
+    # A word that vanishes makes the next one the setting: `git config --file $x .git/config core.hooksPath …`.
+    if "core.hookspath" in (word.lower() for word in words[: None if unknown(git.words) else 1]) or (
+        removing and key == "core"
+    ):
         git.emit("restraint.lift", what="core.hooksPath")
     elif UNKNOWN in key:
         git.emit("restraint.lift", what=None)

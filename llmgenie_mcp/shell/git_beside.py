@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from llmgenie_mcp.shell.arguments import Arguments, parse
+from llmgenie_mcp.shell.arguments import UNKNOWN, Arguments, parse
 from llmgenie_mcp.shell.git import Git
 
 # subcommand → options whose value is run by a shell
@@ -25,7 +25,8 @@ _DIFFS = "diff log show whatchanged diff-tree diff-index diff-files range-diff f
 # subcommand → options that name a file which is written
 _OUTPUTS: dict[str, str] = {
     **dict.fromkeys(_DIFFS.split(), "--output"),
-    "archive": "-o --output", "fast-export": "--export-marks", "fast-import": "--export-marks --export-pack-edges",
+    "archive": "-o --output", "format-patch": "-o --output-directory --output",
+    "fast-export": "--export-marks", "fast-import": "--export-marks --export-pack-edges",
     "index-pack": "-o",
 }  # fmt: skip
 # subcommand → options that name a file whose text is shown or kept
@@ -108,7 +109,7 @@ def _init(git: Git, arguments: Arguments) -> None:
     """In a repository that is there already, init takes hooks from a template, and moves `.git` away."""
     place = (arguments.operands or ["."])[0].rstrip("/")
     template = arguments.value("--template") or git.call.variable("GIT_TEMPLATE_DIR")
-    if template and place == ".":
+    if template and (place == "." or UNKNOWN in place):
         git.emit("restraint.lift", what="git hooks")
     if arguments.has("--separate-git-dir"):
         git.files("file.write", [".git" if place == "." else f"{place}/.git"])
@@ -121,7 +122,7 @@ def _sparse(git: Git, arguments: Arguments) -> None:
 
 
 def _read_tree(git: Git, arguments: Arguments) -> None:
-    if arguments.has("--reset") and arguments.has("-u") and not arguments.has("-n", "--dry-run"):
+    if arguments.has("--reset") and arguments.has("-u") and not arguments.surely("-n", "--dry-run"):
         git.discards(["."])
 
 
@@ -131,8 +132,8 @@ def _index(git: Git, arguments: Arguments) -> None:
 
 
 def _restored(git: Git, arguments: Arguments) -> None:
-    here = arguments.has("-W", "--worktree") or not arguments.has("-S", "--staged")
-    if here and not arguments.has("-p", "--patch"):
+    here = arguments.has("-W", "--worktree") or not arguments.surely("-S", "--staged")
+    if here and not arguments.surely("-p", "--patch"):
         git.discards(arguments.operands)
 
 

@@ -29,11 +29,11 @@ def _checkout(git: Git) -> str | None:
     if not paths and before and (len(before) > 1 or _is_path(git, before[0])):
         paths = before if _is_path(git, before[0]) else before[1:]
         before = []
-    if arguments.has("-f", "--force") and not paths:
+    if arguments.has("-f", "--force") and (not paths or any(word.startswith(UNKNOWN) for word in words)):
         git.files("file.write", ["."])
         git.discards(["."])
     git.files("file.write", paths)
-    if not arguments.has("-p", "--patch"):
+    if not arguments.surely("-p", "--patch"):
         git.discards(paths)
     if arguments.has("-d", "--detach"):
         git.switched(None)
@@ -76,7 +76,7 @@ def _branch(git: Git) -> str | None:
     arguments = parse(git.words, "-u --set-upstream-to --sort --points-at --format --abbrev")
     words = arguments.operands
     if arguments.has("-d", "-D", "--delete"):
-        for word in [] if arguments.has("-r", "--remotes") else words:
+        for word in [] if arguments.surely("-r", "--remotes") else words:
             git.emit("git.branch_delete", branch=branch_name(word))
     elif (upstream := arguments.value("-u", "--set-upstream-to")) is not None:
         _tracks(git, branch_name(words[0]) if words else git.branch, upstream)
@@ -85,8 +85,8 @@ def _branch(git: Git) -> str | None:
         git.emit("git.reset", branch=branch_name(words[-1]))
         if len(words) == 1:
             git.switched(branch_name(words[0]))
-    elif (arguments.has("-f", "--force", "-C") or (arguments.has("-c", "--copy") and arguments.has("-f"))) and words:
-        git.emit("git.reset", branch=branch_name(words[-1] if arguments.has("-C") else words[0]))
+    elif arguments.has("-f", "--force", "-C") and words:
+        git.emit("git.reset", branch=branch_name(words[-1] if arguments.surely("-c", "-C", "--copy") else words[0]))
     if arguments.has("--show-current"):
         return ("HEAD" if git.branch == "" else git.branch or UNKNOWN) + "\n"
     return None
@@ -129,7 +129,7 @@ _TAG_LISTS = (
 def _tag(git: Git) -> str | None:
     arguments = parse(git.words, _TAG)
     words = arguments.operands
-    if arguments.has(*_TAG_LISTS) or not words:
+    if arguments.surely(*_TAG_LISTS) or not words:
         return None
     if arguments.has("-d", "--delete"):
         for word in words:
@@ -161,7 +161,9 @@ def _update_ref(git: Git) -> str | None:
 def _symbolic_ref(git: Git) -> str | None:
     arguments = parse(git.words, "-m")
     words = arguments.operands
-    if len(words) == 2:
+    if len(words) > 2:
+        git.emit("git.reset", branch=None)
+    elif len(words) == 2:
         git.emit("git.reset", branch=branch_name(words[1] if words[0] == "HEAD" else words[0]))
         if words[0] == "HEAD":
             git.switched(branch_name(words[1]))

@@ -8,11 +8,12 @@ from llmgenie_mcp.shell import patchtext
 from llmgenie_mcp.shell.arguments import PATHS, below, parse
 from llmgenie_mcp.shell.finding import matching, paths
 from llmgenie_mcp.shell.git import Git
+from llmgenie_mcp.shell.moving import lost
 
 
 def _restore(git: Git) -> str | None:
     arguments = parse(git.words, "-s --source --conflict --pathspec-from-file")
-    if arguments.has("-S", "--staged") and not arguments.has("-W", "--worktree"):
+    if arguments.surely("-S", "--staged") and not arguments.has("-W", "--worktree"):
         return None
     git.files("file.write", arguments.operands)
     return None
@@ -20,30 +21,34 @@ def _restore(git: Git) -> str | None:
 
 def _remove(git: Git) -> str | None:
     arguments = parse(git.words, "--pathspec-from-file")
-    if not arguments.has("--cached", "-n", "--dry-run"):
+    if not arguments.surely("--cached", "-n", "--dry-run"):
         git.files("file.delete", arguments.operands)
     return None
 
 
 def _move(git: Git) -> str | None:
     arguments = parse(git.words)
-    if arguments.has("-n", "--dry-run"):
+    if arguments.surely("-n", "--dry-run"):
         return None
-    words = arguments.operands
-    git.files("file.write", words[:-1])
-    if len(words) > 2 or (words and words[-1].endswith("/")):
-        git.files(
-            "file.write", [f"{words[-1].rstrip('/')}/{word.rstrip('/').rsplit('/', 1)[-1]}" for word in words[:-1]]
-        )
+    *sources, target = arguments.operands or [""]
+    if len(sources) > 1 or target.endswith("/"):
+        targets = [f"{target.rstrip('/')}/{word.rstrip('/').rsplit('/', 1)[-1]}" for word in sources]
     else:
-        git.files("file.write", words[-1:])
+        targets = [target for _ in sources]
+    scope = git.call.scope.copy()
+    scope.folder = git.folder
+    call = git.call.with_scope(scope)
+    call.files("file.write", sources)
+    gone = [source for source, moved in zip(sources, targets, strict=True) if lost(call, source, moved)]
+    call.files("file.delete", gone)
+    call.files("file.write", targets)
     return None
 
 
 def _clean(git: Git) -> str | None:
     arguments = parse(git.words, "-e --exclude")
     forced = arguments.has("-f", "--force") or git.settings.get("clean.requireforce", "").lower() == "false"
-    if forced and not arguments.has("-n", "--dry-run"):
+    if forced and not arguments.surely("-n", "--dry-run"):
         git.files("file.delete", arguments.operands or ["."])
     return None
 
@@ -59,8 +64,8 @@ def _show(git: Git) -> str | None:
 
 def _apply(git: Git) -> str | None:
     arguments = parse(git.words, "-p -C --directory --exclude --include --whitespace --build-fake-ancestor")
-    looking = arguments.has("--check", "--stat", "--numstat", "--summary") and not arguments.has("--apply")
-    if looking or arguments.has("--cached"):
+    looking = arguments.surely("--check", "--stat", "--numstat", "--summary") and not arguments.has("--apply")
+    if looking or arguments.surely("--cached"):
         return None
     git.files("file.read", arguments.operands)
     folder = arguments.value("--directory")

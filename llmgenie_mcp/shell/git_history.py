@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
-from llmgenie_mcp.shell.arguments import UNKNOWN, Arguments, known, parse
+from llmgenie_mcp.shell import patchtext
+from llmgenie_mcp.shell.arguments import UNKNOWN, Arguments, known, may_be, parse, unknown
 from llmgenie_mcp.shell.git import Git, branch_name
 
 _COMMIT = """-m -F -C -c -t --message --file --reuse-message --reedit-message --template --author --date --fixup --squash
@@ -23,7 +24,7 @@ _UPSTREAM = re.compile(r"branch\..*\.(merge|remote)")
 
 def _commit(git: Git) -> str | None:
     arguments = parse(git.words, _COMMIT)
-    if arguments.has("--dry-run", "--short", "--porcelain", "--help"):
+    if arguments.surely("--dry-run", "--short", "--porcelain", "--help"):
         return None
     git.emit(
         "git.commit",
@@ -56,12 +57,27 @@ def _message(git: Git, arguments: Arguments) -> str | None:
     return known(git.call.reader.content(path, git.call.scope).rstrip("\n"))
 
 
+_PICK = "-m --mainline -X --strategy-option --strategy --cleanup"
+_AM = "-p -C --directory --empty --exclude --include --patch-format --quoted-cr --resolvemsg --whitespace"
+
+
+def _patched(git: Git, mails: Sequence[str]) -> None:
+    """Report the files that patches in mails are about, as far as their texts are known."""
+    scope = git.call.scope.copy()
+    scope.folder = git.folder
+    call = git.call.with_scope(scope)
+    for mail in mails or ["-"]:
+        patchtext.report(call, patchtext.read(patchtext.text_of(call, mail), 1, reverse=False), None)
+
+
 def _picks(git: Git) -> str | None:
-    arguments = parse(git.words, "-m --mainline -X --strategy-option --strategy -s")
-    if arguments.has("-n", "--no-commit", "--abort", "--quit", "--skip") and git.verb != "am":
+    arguments = parse(git.words, _AM if git.verb == "am" else _PICK)
+    if arguments.surely("-n", "--no-commit", "--abort", "--quit", "--skip") and git.verb != "am":
         return None
-    if arguments.has("--abort", "--quit", "--skip", "--show-current-patch"):
+    if arguments.surely("--abort", "--quit", "--skip", "--show-current-patch"):
         return None
+    if git.verb == "am":
+        _patched(git, arguments.operands)
     git.emit(
         "git.commit", branch=git.branch, message=None, no_verify=git.verb == "am" and arguments.has("-n", "--no-verify")
     )
@@ -69,8 +85,8 @@ def _picks(git: Git) -> str | None:
 
 
 def _merge(git: Git) -> str | None:
-    arguments = parse(git.words, "-m -F -s -X --strategy --strategy-option --into-name --cleanup")
-    if arguments.has("--abort", "--quit", "--squash"):
+    arguments = parse(git.words, "-m -F -s -X --message --file --strategy --strategy-option --into-name --cleanup")
+    if arguments.surely("--abort", "--quit", "--squash"):
         return None
     source = " ".join(arguments.operands) or None
     git.emit(
@@ -122,9 +138,9 @@ def _reset(git: Git) -> str | None:
     words = arguments.operands
     hard: bool | None = arguments.has("--hard")
     if not hard and len(words) > 1 and any(word.startswith(UNKNOWN) for word in words[: len(words) - arguments.after]):
-        hard = None  # one of them may be the option
+        hard = False if words[0] in ("HEAD", "@") else None  # one of them may be the option; behind HEAD it is a file
     moves = hard is not False or arguments.has("--soft", "--mixed", "--keep", "--merge")
-    if arguments.has("-p", "--patch") or (arguments.after and not moves):
+    if arguments.surely("-p", "--patch") or (arguments.after and not moves):
         return None
     commit = words[0] if words else ""
     if hard is False and (commit in ("", "HEAD", "@") or len(words) > 1 or not (moves or _is_revision(commit))):
@@ -144,7 +160,7 @@ def _is_revision(word: str) -> bool:
 
 def _rebase(git: Git) -> str | None:
     arguments = parse(git.words, "--onto -x --exec -s -X --strategy --strategy-option -C --whitespace --empty")
-    if arguments.has("--abort", "--quit", "--show-current-patch", "--edit-todo"):
+    if arguments.surely("--abort", "--quit", "--show-current-patch", "--edit-todo"):
         return None
     for text in arguments.values("-x", "--exec"):
         git.call.read_apart(text, [])
@@ -152,7 +168,10 @@ def _rebase(git: Git) -> str | None:
     if "exec" in editor or re.search(r"\bx\b", editor):
         git.call.opaque("writes what a rebase runs", text=editor)
     named = arguments.operands[0 if arguments.has("--root") else 1 :]
+    vague = unknown([*arguments.operands[:1], *arguments.values("--onto")])
     branch = branch_name(named[0]) if named else git.branch
+    if named and vague:
+        branch = None  # where a word vanishes, the next one takes its place
     git.emit("git.rebase", branch=branch)
     if named:
         git.switched(branch)
@@ -166,18 +185,17 @@ def _rewrite(git: Git) -> str | None:
 
 def _stash(git: Git) -> str | None:
     verb = git.words[0] if git.words else ""
-    saves = verb in ("push", "save") or verb.startswith("-")
+    saves = verb in ("push", "save") or verb.startswith("-") or may_be(verb, ("push", "save"))
     if saves and parse(git.words, "-m --message --pathspec-from-file").has("-a", "--all"):
         git.files("file.delete", ["."])  # what git ignores is taken away too: settings, secrets, local state
     if verb in ("drop", "clear"):
         git.emit("git.discard", what="stash")
-    elif UNKNOWN in verb:
-        git.emit("git.discard", what=None)
     return None
 
 
 def _reflog(git: Git) -> str | None:
-    if git.words[:1] in (["expire"], ["delete"], ["drop"]) and not parse(git.words).has("-n", "--dry-run"):
+    looks = parse(git.words, "--expire --expire-unreachable").surely("-n", "--dry-run")
+    if git.words[:1] in (["expire"], ["delete"], ["drop"]) and not looks:
         git.emit("git.discard", what="reflog")
     return None
 
@@ -186,10 +204,10 @@ _EXPIRES = re.compile(r"gc\.(.*\.)?(prune|reflog|worktreeprune)expire(unreachabl
 
 
 def _prune(git: Git) -> str | None:
-    arguments = parse(git.words)
+    arguments = parse(git.words, "--expire --expire-to --max-cruft-size")
     removes = any(value != "never" for value in arguments.values("--prune") if value)
     removes = removes or any(_EXPIRES.fullmatch(key) and value != "never" for key, value in git.settings.items())
-    if (removes or git.verb == "prune") and not arguments.has("-n", "--dry-run"):
+    if (removes or git.verb == "prune") and not arguments.surely("-n", "--dry-run"):
         git.emit("git.discard", what="objects")
     return None
 

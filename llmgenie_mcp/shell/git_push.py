@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 
 from llmgenie_mcp.shell.arguments import UNKNOWN, Arguments, known, parse
 from llmgenie_mcp.shell.git import Git, branch_name, redirected
 
 _TAKES = "-o --push-option --repo --receive-pack --exec --recurse-submodules"
+_REMOTE = re.compile(r"(origin|upstream)$|[./]|\w[\w+.-]*://")
+"""What is a remote rather than a refspec."""
 _TRUE = ("true", "yes", "on", "1", "")
 _FORCE = ("-f", "--force", "--force-with-lease", "--force-if-includes")
 
@@ -15,10 +18,12 @@ _FORCE = ("-f", "--force", "--force-with-lease", "--force-if-includes")
 def push(git: Git) -> str | None:
     """One operation for each destination; see `llmgenie_mcp.operations` for what "" and None say."""
     arguments = parse(git.words, _TAKES)
-    if arguments.has("-n", "--dry-run") and not arguments.has("--no-dry-run"):
+    if arguments.surely("-n", "--dry-run") and not arguments.has("--no-dry-run"):
         return None
     operands = arguments.operands
     remote = operands[0] if operands else arguments.value("--repo") or ""
+    if known(remote) is None and any(_REMOTE.match(word) for word in operands[1:2]):
+        git.emit("git.push", branch=None, remote=None)  # where the first word vanishes, the second is the remote
     send(git, arguments, known(remote), operands[1:])
     return None
 
@@ -35,21 +40,24 @@ def send(git: Git, arguments: Arguments, remote: str | None, refspecs: Sequence[
         flags = {**flags, "force": flags["force"] or mirror}
         git.emit("git.push", branch=None, remote=remote, unresolved="mirror" if mirror else "branches", **flags)
         return
-    if arguments.has("--tags", "--follow-tags") or git.settings.get("push.followtags", "false").lower() in _TRUE:
+    follows = git.settings.get("push.followtags", "false").lower()
+    if arguments.has("--tags", "--follow-tags") or follows in _TRUE or known(follows) is None:
         git.emit("git.push_tag", tag=None, remote=remote, **flags)
     if not refspecs and not (arguments.has("--tags") and git.call.scope.branches.get(git.folder) is None):
         _default(git, remote, flags)
     elif not refspecs and arguments.has("--tags"):
         return
-    tags = False
+    tags, prunes = False, arguments.has("--prune")
+    said: set[str] = set()  # what is said again adds nothing
     for refspec in refspecs:
         if refspec == "tag":
             tags = True
         elif tags:
             git.emit("git.push_tag", tag=known(refspec), remote=remote, **flags)
             tags = False
-        else:
-            _refspec(git, remote, refspec, flags, prunes=arguments.has("--prune"))
+        elif refspec not in said:
+            said.add(refspec)
+            _refspec(git, remote, refspec, flags, prunes=prunes)
 
 
 def _default(git: Git, remote: str | None, flags: dict[str, object]) -> None:
@@ -94,7 +102,7 @@ def _refspec(git: Git, remote: str | None, refspec: str, flags: dict[str, object
 
 
 def _send_pack(git: Git) -> str | None:
-    arguments = parse(git.words, "--receive-pack --exec --remote")
+    arguments = parse(git.words, "--receive-pack --exec --remote --push-option")
     send(
         git,
         arguments,

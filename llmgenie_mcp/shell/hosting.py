@@ -26,6 +26,8 @@ _CHANGES: dict[str, dict[str, str]] = {
     "bb": {"pr merge": "merge"}, "berg": {"pull merge": "merge"}, "gt": {"merge": "merge"},
     "ghstack": {"land": "merge"},
 }  # fmt: skip
+_REVIEWS = ("pr review", "mr approve", "pr approve", "pulls approve")
+"""What says yes in the name of the person whose account it is."""
 _API = """-X -f -F -H -q -t -p -R --method --field --raw-field --header --jq --template --input --preview --hostname --cache
     --repo"""
 
@@ -55,6 +57,10 @@ def _host(call: Call) -> str | None:
         kind = "push"
     if unknown(operands[:2]):
         call.opaque(f"what {call.name} is told cannot be known", ["git", "publish"])
+    if verb in _REVIEWS and (
+        verb != "pr review" or parse(call.words, "-b -F --body --body-file").has("-a", "--approve")
+    ):
+        call.emit("restraint.lift", what="the review of a person")
     if kind == "git":
         return call.delegate(["git", *call.words])
     if kind == "merge":

@@ -82,9 +82,12 @@ def _interpreter(call: Call) -> str | None:
     elif file in ("-", "/dev/stdin"):
         if call.stdin and not arguments.has("--version", "-V", "-v"):
             _code(call, call.stdin)
-    elif "llmgenie_mcp" in file.split("/"):
-        call.delegate(["llmgenie", *arguments.operands[1:]])
+    elif "llmgenie_mcp" in (call.path(file) or file).split("/"):
+        leash = file.endswith("leash.py")
+        call.delegate(arguments.operands[2:] if leash else ["llmgenie", *arguments.operands[1:]])
     else:
+        if file.endswith("setup.py") and "upload" in arguments.operands[1:]:
+            call.emit("package.publish", version=None)
         _file(call, file)
     return None
 
@@ -126,6 +129,8 @@ def _module(call: Call) -> bool:
     at = next((index for index, word in enumerate(call.words) if re.match(r"-[A-VYZa-z]*m", word)), None)
     start = None if at is None else at + (2 if call.words[at].endswith("m") else 1)
     rest = arguments.operands if start is None else call.words[start:]
+    if name == "llmgenie_mcp.upstream.leash":  # runs a program, behind a number
+        call.delegate(rest[1:])
     if name == "timeit":
         _code(call, "\n".join(rest))
     if name in ("runpy", "cProfile", "profile", "trace", "coverage"):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from llmgenie_mcp.operations import Operation
 from llmgenie_mcp.shell import read_command
+from llmgenie_mcp.shell.moving import as_good_as_deleted
 
 if TYPE_CHECKING:
     from llmgenie_mcp.shell import Surroundings
@@ -81,7 +82,7 @@ def read_tool(
     text = f"{server or prefix}/{tool}"
     if name in _SHELLS and (command := _command(arguments)) is not None:
         return read_command(command, surroundings)
-    found = _hosted(name, prefix, arguments, text) or _filed(name, prefix, arguments, text)
+    found = _hosted(name, prefix, arguments, text) or _filed(name, prefix, arguments, text, surroundings)
     return found or [Operation("mcp.call", {"server": server or prefix, "tool": tool}, text)]
 
 
@@ -153,18 +154,25 @@ def _folder(arguments: Mapping[str, Any]) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _filed(name: str, prefix: str, arguments: Mapping[str, Any], text: str) -> list[Operation]:
+def _filed(
+    name: str, prefix: str, arguments: Mapping[str, Any], text: str, surroundings: Surroundings | None
+) -> list[Operation]:
     if name in _MOVES:
-        ends = [arguments.get(a, arguments.get(b)) for a, b in (("source", "from"), ("destination", "to"))]
-        kinds = ("file.read" if name.startswith("copy") else "file.write", "file.write")
-        return [
-            Operation(kind, {"path": end if isinstance(end, str) else None}, text)
-            for kind, end in zip(kinds, ends, strict=True)
-        ]
+        return _moved(name, arguments, text, surroundings)
     operation = _FILES.get(name)
     if operation is None or _HOSTS.search(prefix):
         return []
     return [Operation(operation, {"path": path}, text) for path in _paths(arguments) or [None]]
+
+
+def _moved(name: str, arguments: Mapping[str, Any], text: str, surroundings: Surroundings | None) -> list[Operation]:
+    given = [arguments.get(a, arguments.get(b)) for a, b in (("source", "from"), ("destination", "to"))]
+    source, target = (end if isinstance(end, str) else None for end in given)
+    kinds = [("file.read" if name.startswith("copy") else "file.write", source)]
+    here = (surroundings.variable("PWD") if surroundings is not None else None) or ""
+    if not name.startswith("copy") and as_good_as_deleted(source, target, here):
+        kinds.append(("file.delete", source))
+    return [Operation(kind, {"path": path}, text) for kind, path in [*kinds, ("file.write", target)]]
 
 
 def _paths(arguments: Mapping[str, Any]) -> list[str | None]:

@@ -181,7 +181,7 @@ def _remote(call: Call) -> str | None:
         if _is_remote(word):
             call.emit("network", url=known(word), method="PUT" if word == target else "GET")
     call.files("file.read", [word for word in sources if not _is_remote(word)])
-    if target and sources and not _is_remote(target) and not arguments.has("-n", "--dry-run"):
+    if target and sources and not _is_remote(target) and not arguments.surely("-n", "--dry-run"):
         call.files("file.write", [target])
         if any(name.startswith("--del") for name, _ in arguments.options):
             call.files("file.delete", [target])

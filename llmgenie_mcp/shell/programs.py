@@ -24,6 +24,8 @@ _SAID = frozenset({"-m", "--message", "-t", "--title", "-b", "--body", "-d", "--
 _BEFORE = re.compile(r"(?:\+?:?!|\\!|\.(?:shell|system)\b|system\b|EXEC:|SYSTEM:|SHELL:|--[\w-]+=)\s*")
 """What programs want before a command for a shell in one of their words."""
 _COMMAND = re.compile(r"(?:sudo\s+)?(?:git\s+(?:-\S+\s+)*([a-z][\w-]*)|rm\s+-|(?:npx\s+|uvx\s+)?llmgenie\s)")
+_BINDING = re.compile(r"(^|/)\.(?!/|\./)[^/]")
+"""A path with a hidden file or folder in it, such as those of settings and hooks."""
 _LOOKED_AT = 8
 """Words behind `git` among which its subcommand is."""
 _MOST = 8
@@ -35,11 +37,26 @@ def run(call: Call) -> str:
     found = _script(call) if "/" in call.word else None
     if found is not None:
         return found
+    _outputs(call)
     if "/" not in call.word and (other := opaque.other_shell(call.word)):
         call.opaque(f"{other} command", opaque.touches_of_code(call.text))
         return UNKNOWN
     within(call, call.words)
     return UNKNOWN
+
+
+_OUTPUT = ("-o", "-O", "--output", "--out", "-out", "--outfile", "--output-file")
+
+
+def _outputs(call: Call) -> None:
+    """Report what the option by which most programs name their output says, where that is no everyday file."""
+    for index, word in enumerate(call.words):
+        if word[:1] != "-":
+            continue
+        name, equals, value = word.partition("=")
+        if name in _OUTPUT:
+            given = [value] if equals else list(call.words[index + 1 : index + 2])
+            call.files("file.write", [one for one in given if _BINDING.search(one)])
 
 
 def _script(call: Call) -> str | None:

@@ -82,11 +82,14 @@ class Reader:
         shown = shown if len(shown) <= opaque.SHOWN else shown[: opaque.SHOWN - 1] + "…"
         self.add(Operation("opaque", {"command": shown, "why": why, "touches": about}, shown))
 
-    def file(self, name: str, path: str | None, text: str) -> None:
-        """Report what is done to a file, unless it is a device without content."""
-        if path is not None and (path in _DEVICES or path.startswith(("/dev/fd/", "/proc/self/fd/"))):
+    def file(self, name: str, path: str | None, text: str, scope: Scope) -> None:
+        """Report what is done to a file, also to the one that links of the text lead to; to no device without content."""
+        if path and path[0] == "/" and (path in _DEVICES or path.startswith(("/dev/fd/", "/proc/self/fd/"))):
             return
         self.add(Operation(name, {"path": path}, text))
+        led = scope.led(path)
+        if led is not None and (name != "file.delete" or posixpath.normpath(path or "") not in scope.leads):
+            self.add(Operation(name, {"path": led}, text))  # a link itself is deleted, and not what it leads to
 
     def read(self, text: str, scope: Scope, stdin: str = "") -> str:
         """Read a text as the shell would; returns what is known of its output."""
@@ -166,7 +169,7 @@ class Reader:
             elif redirect.operator in ("<", "<>"):
                 target = expand.text(redirect.target, self, scope)
                 path = join(scope.folder, target)
-                self.file("file.read", path, command.text)
+                self.file("file.read", path, command.text, scope)
                 stdin = self.content(path, scope)
         return stdin
 
@@ -186,9 +189,9 @@ class Reader:
         if redirect.operator == ">&" and (target.isdigit() or target == "-"):
             return output
         path = join(scope.folder, target)
-        self.file("file.write", path, text)
+        self.file("file.write", path, text, scope)
         for folder in scope.elsewhere:
-            self.file("file.write", join(folder, target) or path, text)
+            self.file("file.write", join(folder, target) or path, text, scope)
         errors = redirect.descriptor not in ("", "1")
         if path is not None:
             self.created(path, scope)

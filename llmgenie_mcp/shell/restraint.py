@@ -1,27 +1,14 @@
-"""What would lift the agent's restraints: llmgenie's own commands that are a person's, and ways around the hooks."""
+"""What would lift the agent's restraints: ways around the hooks. llmgenie's own commands are in `own`."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
 
-from llmgenie_mcp.shell import wrappers
+from llmgenie_mcp.shell import own, wrappers
 from llmgenie_mcp.shell.arguments import Arguments, known, parse, unknown
 from llmgenie_mcp.shell.call import Call
 from llmgenie_mcp.shell.opaque import touches
-
-_PERSONS = frozenset({"approve", "trust", "token", "uninstall", "init", "reject", "deny", "distrust"})
-
-
-def _llmgenie(call: Call) -> str | None:
-    operands = parse(call.words, "--project -C --root").operands
-    verb = operands[0] if operands else ""
-    mending = any(word.startswith(("--fix", "--repair")) for word in call.words)
-    if verb in _PERSONS or (verb == "doctor" and mending):
-        call.emit("restraint.lift", what=f"llmgenie {verb}")
-    elif unknown(operands[:1]):
-        call.emit("restraint.lift", what=None)
-    return None
 
 
 def _kill(call: Call) -> str | None:
@@ -105,6 +92,8 @@ def _agent(call: Call) -> str | None:
     homes = [name for name in _AGENT_HOMES if call.variable(name)]
     if arguments.operands and arguments.operands[0] in _AGENT_PARTS and _takes_away(arguments.operands):
         call.emit("restraint.lift", what="llmgenie")
+    elif arguments.operands[:1] == ["config"] and _LOOSE.search(" ".join(arguments.operands)):
+        call.emit("restraint.lift", what=f"the hooks of {call.name}")
     elif homes or arguments.has(*_UNBOUND[call.name].split()) or _loosened(call, arguments):
         call.emit("restraint.lift", what=homes[0] if homes else f"the hooks of {call.name}")
     return None
@@ -158,7 +147,7 @@ HANDLERS: dict[str, Callable[[Call], str | None]] = {
     **dict.fromkeys(_UNBOUND, _agent),
     **dict.fromkeys((*_MODULES, "cprofile"), _python_module),
     **dict.fromkeys(("xterm", "gnome-terminal", "konsole", "xfce4-terminal", "alacritty", "kitty", "urxvt"), _window),
-    **dict.fromkeys(("llmgenie", "llmgenie-mcp"), _llmgenie),
+    **own.HANDLERS,
     **dict.fromkeys(("kill", "pkill", "killall"), _kill),
     **dict.fromkeys(("chsh", "usermod"), _login_shell),
     **dict.fromkeys(("script", "expect", "unbuffer"), _terminal),

@@ -11,6 +11,8 @@ from llmgenie_mcp.shell.syntax import Compound
 EDITED = UNKNOWN + "\ue012"
 """The text of a file of which a part was changed."""
 _LONGEST = 1024
+_LINKS = 8
+"""Links that are followed behind each other."""
 
 
 @dataclass(slots=True)
@@ -28,6 +30,7 @@ class Scope:
         elsewhere: folders in which it still is if a `cd` failed.
         strict: whether a command that fails ends the shell.
         links: path → name of the program that was copied or linked there.
+        leads: path → where the symbolic link leads that the text made there.
         branches: folder → the branch that the text switched to there.
         tags: (folder, name) of the tags that the text made.
         upstreams: (folder, branch) → the remote and the branch there that the text told it to pull.
@@ -42,6 +45,7 @@ class Scope:
     zero: str = UNKNOWN
     texts: dict[str, str] = field(default_factory=dict)
     links: dict[str, str] = field(default_factory=dict)
+    leads: dict[str, str] = field(default_factory=dict)
     branches: dict[str | None, str | None] = field(default_factory=dict)
     tags: set[tuple[str | None, str]] = field(default_factory=set)
     upstreams: dict[tuple[str | None, str], tuple[str, str]] = field(default_factory=dict)
@@ -60,6 +64,7 @@ class Scope:
             branches=self.branches,
             texts=self.texts,
             links=self.links,
+            leads=self.leads,
             made=self.made,
             elsewhere=list(self.elsewhere),
         )
@@ -77,12 +82,12 @@ class Scope:
 
     def written(self, path: str | None) -> str | None:
         """What the text itself wrote to a file, as far as it is known; None where it wrote nothing."""
-        found = None if path is None else self.texts.get(posixpath.normpath(path))
+        found = self.texts.get(posixpath.normpath(path)) if path is not None and self.texts else None
         return UNKNOWN if found == EDITED else found
 
     def edited(self, path: str | None) -> bool:
         """Whether the text changed a part of a file whose text is not known."""
-        return path is not None and self.texts.get(posixpath.normpath(path)) == EDITED
+        return path is not None and bool(self.texts) and self.texts.get(posixpath.normpath(path)) == EDITED
 
     def own(self, path: str | None) -> bool:
         """Whether the text itself made that file, or a folder that it is in."""
@@ -96,10 +101,25 @@ class Scope:
             normal = above
         return True
 
+    def led(self, path: str | None) -> str | None:
+        """Where a path leads by the links that the text made; None where by none."""
+        if path is None or not self.leads or len(path) > _LONGEST:
+            return None
+        before = found = posixpath.normpath(path)
+        for _ in range(_LINKS):
+            parts = found.split("/")
+            made = ("/".join(parts[:count]) for count in range(1, len(parts) + 1))
+            link = next((place for place in made if place in self.leads), None)
+            if link is None:
+                break
+            found = posixpath.normpath(self.leads[link] + found[len(link) :])
+        return found if found != before else None
+
     def write(self, path: str, content: str | None) -> None:
         """Remember what was written to a file; None forgets it."""
         if content is None:
-            self.texts.pop(posixpath.normpath(path), None)
+            if self.texts:
+                self.texts.pop(posixpath.normpath(path), None)
         else:
             self.texts[posixpath.normpath(path)] = content
 

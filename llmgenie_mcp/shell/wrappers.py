@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Callable
 
@@ -78,10 +79,14 @@ def _prefix(call: Call) -> str:
     return _assigned(call, words) if call.name not in ("exec", "time") else call.delegate(words)
 
 
+_NAME = re.compile(r"[^\W\d]\w*(?:%%|\(\))?")
+"""Names of variables; those with a sign behind them are functions that bash takes over (bash(1), "Functions")."""
+
+
 def _assigned(call: Call, words: list[str]) -> str:
     """Run words that may begin with assignments, as `sudo A=1 x` and `env A=1 x` do."""
     environment = dict(call.environment)
-    while words and (name := words[0].partition("=")[0]) != words[0] and name.replace("_", "a").isalnum():
+    while words and (name := words[0].partition("=")[0]) != words[0] and _NAME.fullmatch(name):
         environment[name] = words.pop(0).partition("=")[2]
     if environment == call.environment or not environment:
         return call.delegate(words) if words else ""
@@ -212,6 +217,10 @@ def _su(call: Call) -> str:
 
 
 def _nix(call: Call) -> str:
+    """`nix-shell --run TEXT`, `nix develop -c WORDS`, and `nix run PLACE#NAME -- WORDS`, which runs NAME."""
+    if call.words[:1] == ["run"] and len(call.words) > 1 and "--" in call.words:
+        name = call.words[1].rpartition("#")[2].rpartition("/")[2]
+        return call.delegate([name, *call.words[call.words.index("--") + 1 :]])
     for option in ("--run", "--command", "-c"):
         if option in call.words:
             rest = call.words[call.words.index(option) + 1 :]

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from llmgenie_mcp.shell import patchtext
 from llmgenie_mcp.shell.arguments import PATHS, UNKNOWN, below, looked_at, parse
 from llmgenie_mcp.shell.call import Call, is_program
+from llmgenie_mcp.shell.moving import lost
 from llmgenie_mcp.shell.scope import join
 
 # name → (options that take a value, operands before the files)
@@ -16,6 +17,7 @@ _WRITERS: dict[str, tuple[str, int]] = {
     "touch": ("-d -r -t --date --reference", 0), "truncate": ("-s -r --size --reference", 0), "sponge": ("", 0),
     "chmod": ("--reference", 1), "chown": ("--reference --from", 1), "chgrp": ("--reference", 1), "chattr": ("-v -p", 1),
     "chflags": ("", 1), "setfacl": ("-m -x -M -X", 0), "ed": ("-p", 0), "ex": ("-c", 0), "mkfifo": ("-m", 0),
+    "mount": ("-t -o -L -U", 1),
     "fallocate": ("-l -o --length", 0), "mknod": ("-m", 0), "unix2dos": ("", 0), "dos2unix": ("", 0),
     "sd": ("-n -f", 2), "icacls": ("", 0), "attrib": ("", 0),
 }  # fmt: skip
@@ -38,8 +40,10 @@ def _writer(call: Call) -> str | None:
     call.files("file.write", files)
     if arguments.has("-R", "--recursive"):
         call.files("file.write", [below(word) for word in files if not any(sign in word for sign in f"*?[{PATHS[0]}")])
-    if call.name in ("ed", "ex") and _EDITOR_RUNS.search(call.stdin):
-        call.opaque(f"{call.name} runs a command", text=call.stdin)
+    if call.name in ("ed", "ex"):
+        if _EDITOR_RUNS.search(call.stdin):
+            call.opaque(f"{call.name} runs a command", text=call.stdin)
+        _told(call, [call.stdin, *parse(call.words, takes).values("-c")])
     return None
 
 
@@ -48,7 +52,7 @@ def _patch(call: Call) -> str | None:
     arguments = parse(call.words, "-p -i -d -o -D -F -B -Y -z -V -g -r --strip --input --directory --output --fuzz")
     given = [*arguments.values("-i", "--input"), *arguments.operands[1:2]]
     call.files("file.read", given)
-    if arguments.has("--dry-run"):
+    if arguments.surely("--dry-run"):
         return None
     folder = arguments.value("-d", "--directory")
     named = [value for value in (arguments.value("-o", "--output"), *arguments.operands[:1]) if value]
@@ -74,14 +78,17 @@ def _apply_patch(call: Call) -> str | None:
 
 
 def _delete(call: Call) -> str | None:
-    if "--help" not in call.words and "--version" not in call.words:
-        call.files("file.delete", parse(call.words, _DELETERS[call.name]).operands)
+    arguments = parse(call.words, _DELETERS[call.name])
+    if not arguments.surely("--help", "--version"):
+        call.files("file.delete", arguments.operands)
     return None
 
 
 def _gio(call: Call) -> str | None:
     if call.words[:1] in (["trash"], ["remove"]):
         call.files("file.delete", parse(call.words[1:]).operands)
+    elif call.words[:1] in (["move"], ["rename"], ["copy"]):
+        return call.delegate(["cp" if call.words[0] == "copy" else "mv", *parse(call.words[1:]).operands])
     return None
 
 
@@ -100,19 +107,29 @@ def _copy(call: Call) -> str | None:
         target = sources.pop()
         into = target.endswith("/") or len(sources) > 1 or target in (".", "..")
     targets = _targets(sources, target, into)
+    leads: dict[str, str] = {}
     if call.name.endswith("mv"):
         if target == "/dev/null":
             call.files("file.delete", sources)
             return None
         call.files("file.write", sources)
         pairs = dict.fromkeys(zip(sources, targets, strict=True))
-        call.files("file.delete", [source for source, moved in pairs if _lost(call, source, moved)])
+        call.files("file.delete", [source for source, moved in pairs if lost(call, source, moved)])
     elif call.name.endswith("ln"):
-        call.files("file.read", _linked(sources, targets, symbolic=arguments.has("-s", "--symbolic")))
+        symbolic = arguments.has("-s", "--symbolic")
+        led = _linked(sources, targets, symbolic=symbolic)
+        call.files("file.read", led)
+        leads = dict(zip(targets, led, strict=True)) if symbolic else {}
+        if not symbolic:  # a second name of a file: what is written by it is written to the file
+            call.files("file.write", sources)
     else:
         call.files("file.read", looked_at(sources))
+        call.files("file.write", sources if arguments.has("-l", "--link") else [])
     _carry(call, sources, targets)
     call.files("file.write", targets)
+    for name, path in leads.items():
+        if (place := call.path(name)) is not None and UNKNOWN not in path:
+            call.scope.leads[posixpath.normpath(place)] = path
     return None
 
 
@@ -123,40 +140,6 @@ def _linked(sources: Sequence[str], targets: Sequence[str], *, symbolic: bool) -
     pairs = zip(sources, targets, strict=True)
     found = [join(target.rpartition("/")[0], source) or source for source, target in pairs]
     return [posixpath.normpath(path) if path[:1] != "~" and UNKNOWN not in path else path for path in found]
-
-
-_GOES = frozenset({
-    "__pycache__", "node_modules", "dist", "build", "target", "coverage", "htmlcov", "venv", ".venv", ".pytest_cache",
-    ".mypy_cache", ".ruff_cache", ".tox", ".nox", ".next", ".turbo", ".parcel-cache", ".gradle",
-})  # fmt: skip
-_ENDS = (".pyc", ".log", ".tsbuildinfo", ".egg-info", "/.coverage")
-"""Folders and files that nobody misses: what is moved there can be deleted later without a question."""
-
-
-def _lost(call: Call, source: str, target: str) -> bool:
-    """Whether a move takes a file out of the folder worked in, or to where anything may be deleted."""
-    before, after = _seen(call, source), _seen(call, target)
-    if before is None or after is None:
-        return False
-    here = call.reader.surroundings.variable("PWD") or ""
-    if re.fullmatch(r"\.|(\.\./)*\.\.", before) or (here + "/").startswith(before.rstrip("/") + "/"):
-        return True
-    parts = after.split("/")
-    if not _GOES.isdisjoint(parts) or after.endswith(_ENDS):
-        return True
-    outside = after[:1] in ("/", "~") or parts[0] == ".."
-    return outside and (not here or posixpath.dirname(before) != posixpath.dirname(after))
-
-
-def _seen(call: Call, word: str) -> str | None:
-    """A path from where the text starts if it lies there, else absolute; where that is not known, as it is written."""
-    path, here = call.path(word), call.reader.surroundings.variable("PWD")
-    if path is None or path[:1] == "~":
-        return path
-    if here is None:
-        return posixpath.normpath(path)
-    path = posixpath.normpath(posixpath.join(here, path))
-    return "." if path == here else path.removeprefix(here.rstrip("/") + "/")
 
 
 def _targets(sources: Sequence[str], target: str, into: bool) -> list[str]:
@@ -236,9 +219,19 @@ def _compress(call: Call) -> str | None:
     return None
 
 
+_TOLD = re.compile(r"(?:^|[|:\n+])[\s\d,.$%]*(w|write|sav|saveas|r|read|e|edit|wq|x)!?[ \t]+(?:>>[ \t]*)?([^\s!|]+)")
+
+
+def _told(call: Call, texts: Sequence[str]) -> None:
+    """Report the files that an editor is told to write or to read (ed(1), `:help :write`)."""
+    for verb, file in (match.groups() for text in texts for match in _TOLD.finditer(text[:4096])):
+        call.files("file.read" if verb[0] in "re" else "file.write", [file])
+
+
 def _editor(call: Call) -> str | None:
     arguments = parse(call.words, "-c -S --cmd -u")
     commands = [*arguments.values("-c", "--cmd", "-S"), *(word for word in arguments.operands if word.startswith("+"))]
+    _told(call, [*commands, call.stdin if arguments.has("-e", "-s") else ""])
     if commands or (call.stdin and arguments.has("-e", "-s")):
         call.opaque("an editor runs commands", text=" ".join([call.name, *commands, call.stdin]))
         call.files("file.write", [word for word in arguments.operands if not word.startswith("+")])
