@@ -1,8 +1,8 @@
 """Who may call the REST face: tokens with a name and a role, made by `llmgenie token create`.
 
 They lie in the user's state folder, as trust does: no repository, and no agent that may write to a project, can bring one
-along. Of a token only its SHA-256 is kept. That is enough, and a slow hash would gain nothing: a token is 256 random bits
-and no password that somebody chose.
+along. A container may be given one more, in a file. Of a token only its SHA-256 is kept. That is enough, and a slow hash
+would gain nothing: a token is 256 random bits and no password that somebody chose.
 """
 
 from __future__ import annotations
@@ -38,6 +38,15 @@ LONGEST = 200
 """Characters of a token at most; longer ones are not looked at."""
 USED_EVERY = timedelta(minutes=1)
 """So often at most is it written down when a token was used last."""
+
+
+FILE, FILE_ROLE = "LLMGENIE_TOKEN_FILE", "LLMGENIE_TOKEN_ROLE"
+"""Variables that name a file with one more token, and its role: for containers, whose state folder is empty at first."""
+FROM_FILE = "token-file"
+"""The name of that token."""
+SHORTEST = 32
+"""Characters of a token that somebody else made, at least."""
+_GIVEN = re.compile(r"[!-~]+")
 
 
 class TokensUnreadable(LlmgenieError):
@@ -123,7 +132,8 @@ class Book:
     @property
     def now(self) -> Tokens:
         """One system call when nothing changed."""
-        mark = _mark(self._file)
+        given = os.environ.get(FILE)
+        mark = _mark(self._file), given and _mark(Path(given)), os.environ.get(FILE_ROLE)
         if mark != self._mark:
             self._tokens, self._mark = load(self._store), mark
         return self._tokens
@@ -144,7 +154,47 @@ def path(store: Path) -> Path:
 
 
 def load(store: Path) -> Tokens:
-    """The tokens of `store`, by name. A file that cannot be read gives none, and `readable` is False."""
+    """The tokens of `store` and that of the file, by name. What cannot be read gives none, and `readable` is False."""
+    kept = _kept(store)
+    try:
+        given = from_file()
+    except UsageError:
+        return Tokens({}, readable=False)
+    return kept if given is None or not kept.readable else Tokens({**kept.all, given.name: given})
+
+
+def from_file() -> Token | None:
+    """The token in the file that `LLMGENIE_TOKEN_FILE` names; None when none is named.
+
+    A file, and no variable: what a server runs inherits its environment. No person is asked for it, so it speaks for none.
+
+    Raises:
+        UsageError: the file cannot be read, or holds no token; the role is none, or one that a person has to give.
+    """
+    place = os.environ.get(FILE)
+    if not place:
+        return None
+    role = os.environ.get(FILE_ROLE) or "agent"
+    if role not in ROLES or role in NEEDS_PERSON:
+        hint = (
+            "It is agent (the default) or reader. One that speaks for a person: llmgenie token create NAME --role human"
+        )
+        raise UsageError(f"{FILE_ROLE} is {shorten(role)!r}, which no token from a file has.", hint)
+    hint = f"Put one into it: openssl rand -hex 32 > FILE; or leave {FILE} out."
+    try:
+        with Path(place).open("rb") as stream:
+            found = stream.read(LONGEST + 2).decode("ascii", "replace").strip()
+        made = datetime.fromtimestamp(Path(place).stat().st_mtime, UTC)
+    except OSError as error:
+        raise UsageError(f"{FILE} names {shorten(place)}, which cannot be read: {error.strerror}.", hint) from error
+    if not SHORTEST <= len(found) <= LONGEST or not _GIVEN.fullmatch(found):
+        wanted = f"one word of {SHORTEST} to {LONGEST} ASCII characters"
+        raise UsageError(f"{shorten(place)} holds no token: that is {wanted}.", hint)
+    return Token(FROM_FILE, role, _digest(found), made.isoformat(timespec="milliseconds").replace("+00:00", "Z"))
+
+
+def _kept(store: Path) -> Tokens:
+    """The tokens that were made here."""
     try:
         found = json.loads(path(store).read_text(encoding="utf-8"))
         tokens = [_token(one) for one in found["tokens"]]
@@ -174,6 +224,8 @@ def create(store: Path, name: str, role: str, lasts: timedelta | None = None) ->
     if not NAME.fullmatch(name):
         hint = "Use lower-case letters, digits and -, beginning with a letter, 40 characters at most."
         raise UsageError(f"{shorten(name)!r} is no name for a token.", hint)
+    if name == FROM_FILE:
+        raise UsageError(f"{name} is the name of the token that {FILE} gives.", "Take another name.")
     if role not in ROLES:
         raise UsageError(f"{shorten(role)!r} is no role.", f"Roles are {', '.join(ROLES)}.")
     secret = f"{PREFIX}_{name}_{secrets.token_urlsafe(32)}"
@@ -215,7 +267,7 @@ def _held(store: Path) -> Iterator[dict[str, Token]]:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     with file.with_suffix(".lock").open("a", encoding="utf-8") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        tokens = load(store)
+        tokens = _kept(store)
         if not tokens.readable:
             raise unreadable(store)
         yield dict(tokens.all)

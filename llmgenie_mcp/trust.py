@@ -9,11 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import hmac
 import json
 import os
-import secrets
-import tempfile
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -23,15 +20,22 @@ _PARTS = ("llmgenie.yaml", "workflows", "policies", "actions", "triggers")
 
 
 def definition_files(store: Path) -> list[Path]:
-    """The files of `store` whose content is subject to trust, sorted; settings that are all comments are left out."""
+    """The files of `store` whose content is subject to trust, sorted. Left out are settings that are all comments,
+    and what editors leave behind: a file that somebody only looks at would silence triggers and commands.
+    """
     files: list[Path] = []
     for part in _PARTS:
         place = store / part
         if place.is_file():
             files.append(place)
         elif place.is_dir():
-            files.extend(path for path in sorted(place.rglob("*")) if path.is_file())
+            files.extend(path for path in sorted(place.rglob("*")) if path.is_file() and not _is_left_over(path.name))
     return files[1:] if files and files[0] == store / _PARTS[0] and _is_silent(files[0]) else files
+
+
+def _is_left_over(name: str) -> bool:
+    """Whether an editor keeps this beside a file while it is open; nothing loads files of such names."""
+    return name.startswith(".") or name.endswith("~") or (name.startswith("#") and name.endswith("#"))
 
 
 def _is_silent(path: Path) -> bool:
@@ -64,6 +68,8 @@ def is_trusted(store: Path) -> bool:
 
 def trust(store: Path) -> str:
     """Remember the definitions of `store` as accepted; returns their fingerprint. Only a face that saw a person calls it."""
+    import tempfile
+
     mark = fingerprint(store)
     place = record(store)
     for folder in (state_folder(), place.parent):
@@ -103,12 +109,16 @@ def _name(store: Path) -> str:
 
 def seal(facts: Mapping[str, object]) -> str:
     """HMAC-SHA256 over `facts` with this user's own key: no repository and no edited log can bring a seal along."""
+    import hmac
+
     text = json.dumps(facts, sort_keys=True, ensure_ascii=True).encode()
     return hmac.new(_key(), text, hashlib.sha256).hexdigest()
 
 
 def is_sealed(facts: Mapping[str, object], mark: object) -> bool:
     """Whether `mark` is the seal of `facts` by this user."""
+    import hmac
+
     return isinstance(mark, str) and mark.isascii() and hmac.compare_digest(seal(facts), mark)
 
 
@@ -118,6 +128,9 @@ def _key() -> bytes:
         return path.read_bytes()
     except FileNotFoundError:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    import secrets
+    import tempfile
+
     handle, fresh = tempfile.mkstemp(dir=path.parent, prefix="approval-")
     with os.fdopen(handle, "wb") as file:
         file.write(secrets.token_bytes(32))

@@ -228,3 +228,49 @@ def test_what_is_shown_of_a_token_has_no_hash(store: Path) -> None:
     made, _ = tokens.create(store, "ci", "agent")
     assert made.sha256 not in json.dumps(made.shown())
     assert made.shown()["expired"] is False
+
+
+GIVEN = "0123456789abcdef" * 4
+
+
+@pytest.mark.parametrize(
+    ("content", "role", "said"),
+    [
+        ("", "", "holds no token"),
+        ("short", "", "holds no token"),
+        ("x" * 201, "", "holds no token"),
+        (f"{GIVEN} {GIVEN}", "", "holds no token"),
+        (GIVEN, "human", "which no token from a file has"),
+        (GIVEN, "root", "which no token from a file has"),
+    ],
+)
+def test_a_file_that_gives_no_token_is_told_and_lets_nobody_in(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str, role: str, said: str
+) -> None:
+    _, made = tokens.create(store, "made", "reader")
+    (tmp_path / "given").write_text(content)
+    monkeypatch.setenv(tokens.FILE, str(tmp_path / "given"))
+    monkeypatch.setenv(tokens.FILE_ROLE, role)
+    with pytest.raises(UsageError) as raised:
+        tokens.from_file()
+    assert said in raised.value.message
+    assert GIVEN not in str(raised.value.to_dict())
+    found = tokens.load(store)
+    assert (found.any, found.find(made), found.find(GIVEN)) == (True, None, None)
+
+
+def test_the_token_of_a_file_is_beside_those_that_were_made_and_is_not_kept_with_them(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "given").write_text(f"{GIVEN}\n")
+    monkeypatch.setenv(tokens.FILE, str(tmp_path / "given"))
+    tokens.create(store, "made", "reader")
+    found = tokens.load(store).find(GIVEN)
+    assert found is not None
+    assert (found.name, found.role) == (tokens.FROM_FILE, "agent")
+    with pytest.raises(UsageError):
+        tokens.create(store, tokens.FROM_FILE, "human")
+    with pytest.raises(UnknownName):
+        tokens.revoke(store, tokens.FROM_FILE)
+    monkeypatch.delenv(tokens.FILE)
+    assert set(tokens.load(store).all) == {"made"}

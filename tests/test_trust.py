@@ -12,6 +12,7 @@ import pytest
 from scene import PYTHON
 
 from llmgenie_mcp import trust
+from llmgenie_mcp.loader.packaged import definition_files
 
 
 @pytest.fixture
@@ -80,6 +81,14 @@ def test_every_change_ends_it_and_undoing_brings_it_back(store: Path, change: st
     shutil.rmtree(store)
     shutil.copytree(tmp_path / "copy", store)
     assert trust.is_trusted(store)
+
+
+@pytest.mark.parametrize("name", [".b.yaml.swp", "b.yaml~", "#b.yaml#", ".#b.yaml"])
+def test_what_an_editor_keeps_beside_an_open_file_is_no_change_and_loads_nothing(store: Path, name: str) -> None:
+    trust.trust(store)
+    (store / "policies" / name).write_text("name: b\n", encoding="utf-8")
+    assert trust.is_trusted(store)
+    assert [path.name for path in definition_files(store / "policies")] == ["b.yaml"]
 
 
 def test_bytes_that_move_from_one_file_to_the_next_are_a_change(store: Path) -> None:

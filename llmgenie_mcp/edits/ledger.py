@@ -4,6 +4,9 @@
 and what to take out of it; `installed/` holds the files as they were before. Both are on the disk before the first file is
 touched: whatever moment a crash comes, `restore` finds its way back. The first original of a file wins over later runs,
 unless a person changed the file in between: then it is the file as that person would have it without our entries.
+
+The ledger carries a seal of its user's key (`trust.seal`): one that came with a repository would have files of any place
+overwritten when a person takes everything back.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from llmgenie_mcp import trust
 from llmgenie_mcp.edits import files, undo
 from llmgenie_mcp.edits.files import Held
 from llmgenie_mcp.errors import Conflict, StorageDamaged
@@ -78,6 +82,12 @@ def load(store: Path) -> Ledger:
         if data["format"] != FORMAT:
             raise StorageDamaged(
                 f"{path} is of format {data['format']}; this version reads {FORMAT}.", "Update llmgenie."
+            )
+        if not trust.is_sealed(_sealed(data), data.get("seal")):
+            raise StorageDamaged(
+                f"{path} was not written by llmgenie for you on this machine.",
+                "Nothing was changed. If it came with a repository, delete it; if it is yours, from another machine or an "
+                "earlier version, take out by hand what names llmgenie, and delete it.",
             )
         ledger.folders = [store.parent / name for name in data["folders"]]
         for name, kept in data["files"].items():
@@ -235,7 +245,13 @@ def _document(ledger: Ledger) -> bytes:
         for path, entry in ledger.entries.items()
     }
     document = {"format": FORMAT, "folders": [ledger.name(folder) for folder in ledger.folders], "files": rows}
+    document["seal"] = trust.seal(_sealed(document))
     return (json.dumps(document, indent=1) + "\n").encode()
+
+
+def _sealed(document: dict[str, Any]) -> dict[str, Any]:
+    """What the seal is of."""
+    return {"installed": {name: value for name, value in document.items() if name != "seal"}}
 
 
 def remove_folders(folders: Sequence[Path]) -> None:

@@ -23,7 +23,8 @@ from llmgenie_mcp.storage.survey import REPAIRED, damage, surveyed
 
 CHECKPOINT_BYTES = 1024 * 1024
 CHECKPOINT_TIMEOUT = 1.0  # seconds that a commit or a close waits for others on account of a checkpoint
-GITIGNORE = "/.gitignore\n/.gitignore.tmp\n/db.json\n/db.json.tmp\n/meta-log/\n/lock\n/run/\n/set-aside/\n"
+GITIGNORE = "/*\n!/llmgenie.yaml\n!/workflows\n!/policies\n!/scenarios\n!/actions\n!/triggers\n"
+"""Only what a team writes goes into git; not this file, so that a first task leaves the working tree clean."""
 
 
 class _BrokenError(Exception):

@@ -232,6 +232,7 @@ async def log_in(
             asked = True
             if not address.startswith(("https://", "http://")):
                 raise NeedsLogin("its login page has no web address")
+            here.expect(address)
             show(address)
 
         async def wait() -> AuthorizationCodeResult:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import pytest
 from trees import difference, tree
 from wanted import edits, everything, hook_item
 
+from llmgenie_mcp import trust
 from llmgenie_mcp.edits import Block, SetMember, WholeFile, jsonc, ledger
 from llmgenie_mcp.edits.plan import plan
 from llmgenie_mcp.edits.restore import Taken, restore, status
@@ -234,6 +237,32 @@ def test_a_damaged_memory_stops_before_anything_is_changed(project: Path, damage
     with pytest.raises(StorageDamaged, match=r"installed\.json"):
         restore(project / ".llmgenie")
     assert difference(before, tree(project)) == {}
+
+
+@pytest.mark.parametrize("sealed", [False, True])
+def test_a_memory_that_came_with_a_repository_has_no_file_overwritten(
+    project: Path, sealed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    theirs, ours = project.parent / "their-state", os.environ["LLMGENIE_STATE_DIR"]
+    monkeypatch.setenv("LLMGENIE_STATE_DIR", str(theirs))
+    install(project)
+    victim = project.parent / ".bashrc"
+    victim.write_text("# as everybody has it\n", encoding="utf-8")
+    path = project / ".llmgenie/installed.json"
+    known = json.loads(path.read_bytes())
+    evil = next((project / ".llmgenie/installed").iterdir()).name
+    original = {"sha256": evil, "mode": 0o644, "link": False}
+    held = hashlib.sha256(victim.read_bytes()).hexdigest()
+    known["files"]["../.bashrc"] = {"original": original, "written": [held], "undo": []}
+    known.pop("seal")
+    path.write_text(json.dumps({**known, **({"seal": trust.seal({"installed": known})} if sealed else {})}))
+    monkeypatch.setenv("LLMGENIE_STATE_DIR", ours)
+    before = tree(project.parent)
+    with pytest.raises(StorageDamaged, match="was not written by llmgenie for you"):
+        restore(project / ".llmgenie")
+    with pytest.raises(StorageDamaged, match="was not written by llmgenie for you"):
+        install(project)
+    assert {name for name in difference(before, tree(project.parent)) if "state" not in name} == set()
 
 
 def test_a_damaged_original_is_never_put_back(project: Path) -> None:

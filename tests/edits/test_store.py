@@ -13,6 +13,7 @@ from llmgenie_mcp.config import Command, Settings
 from llmgenie_mcp.edits import ledger, store
 from llmgenie_mcp.edits.plan import plan
 from llmgenie_mcp.loader.settings import load_settings
+from llmgenie_mcp.storage.folder import GITIGNORE
 
 
 @pytest.fixture
@@ -65,3 +66,13 @@ def test_git_sees_what_the_team_writes_and_nothing_else(place: Path) -> None:
         f".llmgenie/{name}"
         for name in (".gitignore", "llmgenie.yaml", "policies/a.yaml", "scenarios/c.yaml", "workflows/b.yaml")
     ]
+
+
+def test_what_init_keeps_for_itself_stays_out_of_git_where_there_were_tasks_before_it(repo: Path) -> None:
+    (repo / ".gitignore").unlink()
+    with Engine.open(repo) as engine:
+        engine.run_action("create_task", {"title": "x"})
+    ledger.apply(repo / ".llmgenie", plan(repo, store.edits()))
+    assert git(repo, "ls-files", "--others", "--exclude-standard").splitlines() == [".llmgenie/llmgenie.yaml"]
+    kept = {line.removeprefix("!/") for line in GITIGNORE.splitlines() if line.startswith("!")}
+    assert kept == set(store.DEFINED)

@@ -26,7 +26,7 @@ sys.path.insert(0, str(HERE.parent / "faces"))
 from cli_fixtures import environment, run, terminal
 
 BROWSER = """#!/bin/sh
-exec {python} -c 'import sys, urllib.request; urllib.request.urlopen(sys.argv[1]).read()' "$1" >/dev/null 2>&1
+exec {python} {here}/browser_between_others.py "$1" {told} >/dev/null 2>&1
 """
 
 
@@ -85,7 +85,9 @@ def keeper(running: Keeper, repo: Path) -> Keeper:
 def log_in(repo: Path, tmp_path: Path, code: int = 0) -> str:
     """Log in at a terminal; returns what was shown."""
     browser = tmp_path / "browser"
-    browser.write_text(BROWSER.format(python=sys.executable), encoding="utf-8")
+    browser.write_text(
+        BROWSER.format(python=sys.executable, here=HERE, told=tmp_path / "told-to-others"), encoding="utf-8"
+    )
     browser.chmod(0o755)
     for name in ("www-browser", "lynx", "w3m"):  # what is tried next where a browser says that it failed
         other = tmp_path / "bin" / name
@@ -113,6 +115,8 @@ def test_a_person_logs_in_once_and_the_login_is_renewed(keeper: Keeper, repo: Pa
     keeper.set(lasts=31)  # of which 30 are the margin: at the next call but for a second it is over
     shown = log_in(repo, tmp_path)
     assert "logged in to keeper" in shown
+    # Others that connected before the person's browser were answered, and ended nothing.
+    assert (tmp_path / "told-to-others").read_text(encoding="utf-8") == "404 400 400 400 400"
     assert "3 of its tools wait for you: llmgenie upstream accept keeper" in " ".join(shown.split())
     held = keys(repo, keeper)
     assert stat.S_IMODE(held.path.stat().st_mode) == 0o600
