@@ -132,18 +132,18 @@ def ask(
     Raises:
         network.Unreachable: there is no answer.
     """
-    sent, body = _prepared(content, headers, secrets)
-    found = network.request(
+    with listen(
         method,
         url,
-        headers=sent,
-        content=body,
         timeout=timeout,
         allow_private=allow_private,
+        headers=headers,
+        secrets=secrets,
+        content=content,
         max_bytes=max_bytes,
         cancel=cancel,
-    )
-    return _reply(found.status, found.headers, found.body, found.cut, _hidden(secrets))
+    ) as coming:
+        return coming.reply()
 
 
 @dataclass(slots=True)
@@ -185,13 +185,8 @@ class Coming:
 
     def reply(self) -> Reply:
         """The whole answer, at most `max_bytes` of it. Raises network.Unreachable."""
-        body = bytearray()
-        for part in self.parts:
-            body += part
-            if len(body) > self.max_bytes:
-                break
-        cut = len(body) > self.max_bytes
-        return _reply(self.status, self.headers, bytes(body[: self.max_bytes]), cut, self.hidden)
+        body, cut = network.gathered(self.parts, self.max_bytes)
+        return Reply(self.status, self.headers, _decoded(body, self.hidden), cut)
 
     def without_secrets(self, text: str) -> str:
         """A text that was put together of several lines."""
@@ -289,11 +284,6 @@ def _hidden(secrets: Mapping[str, str] | None) -> tuple[str, ...]:
     return tuple(word for word in words if len(word) >= _SHORTEST)
 
 
-def _reply(status: int, headers: Mapping[str, str], body: bytes, cut: bool, hidden: tuple[str, ...]) -> Reply:
-    kept = {name: _without(value, hidden) for name, value in headers.items()}
-    return Reply(status, kept, _decoded(body, hidden), cut)
-
-
 def parsed(text: str, *, tidy: bool = True) -> Any:
     """The JSON value that a text is, as plain as a `Reply` has it; not `tidy`: as it is. ValueError: it is none."""
     try:
@@ -349,4 +339,4 @@ def _words(body: Any) -> Iterable[str]:
             yield from _words(part)
 
 
-__all__ = ["Coming", "Reply", "ask", "header", "http_date", "listen", "parsed"]
+__all__ = ["BUSY", "Coming", "Reply", "Unanswered", "ask", "header", "http_date", "listen", "parsed", "retry_after"]

@@ -15,23 +15,10 @@ import pytest
 from hostile import Hostile, answer, break_off, drip, endless, hang, raw, redirect, reset
 from hypothesis import given
 from hypothesis import strategies as st
+from network_scene import LIMIT, get, unreachable
 
 from llmgenie_mcp import network
-from llmgenie_mcp.network import Answer, Unreachable, public
-
-LIMIT = 0.4
-"""Seconds for what never ends by itself."""
-
-
-def get(url: str, **more: Any) -> Answer:
-    return network.request("GET", url, **{"timeout": 10, "allow_private": True, **more})
-
-
-def unreachable(url: str, **more: Any) -> Unreachable:
-    with pytest.raises(Unreachable) as caught:
-        get(url, **more)
-    return caught.value
-
+from llmgenie_mcp.network import Answer, Unreachable, connection, public
 
 # -- where to ------------------------------------------------------------------------------------------------------
 
@@ -110,7 +97,7 @@ def test_a_name_that_resolves_to_another_address_the_second_time_gains_nothing(
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port))]
 
     monkeypatch.setattr(socket, "getaddrinfo", rebinding)
-    monkeypatch.setattr(network, "public", lambda address: address == "127.0.0.2")
+    monkeypatch.setattr(connection, "public", lambda address: address == "127.0.0.2")
     unreachable(server.url(host="rebinding.example"), allow_private=False, timeout=LIMIT)
     assert looked_up == ["rebinding.example"]
     assert unreachable(server.url(host="rebinding.example"), allow_private=False).refused

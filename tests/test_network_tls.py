@@ -6,26 +6,10 @@ import socket
 import subprocess
 import threading
 import time
-from typing import Any
 
 import pytest
 from hostile import Hostile, answer
-
-from llmgenie_mcp import network
-from llmgenie_mcp.network import Answer, Unreachable
-
-LIMIT = 0.4
-"""Seconds for what never ends by itself."""
-
-
-def get(url: str, **more: Any) -> Answer:
-    return network.request("GET", url, **{"timeout": 10, "allow_private": True, **more})
-
-
-def unreachable(url: str, **more: Any) -> Unreachable:
-    with pytest.raises(Unreachable) as caught:
-        get(url, **more)
-    return caught.value
+from network_scene import LIMIT, get, unreachable
 
 
 @pytest.fixture(scope="module")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from scenario_scene import written
 from scene import define
 
 from llmgenie_mcp.engine.definitions import Definitions, load
@@ -18,13 +19,6 @@ from llmgenie_mcp.project import resolve
 def definitions(repo: Path) -> Definitions:
     """What is in force in a project without definitions of its own."""
     return load(resolve(repo))
-
-
-def written(folder: Path, text: str) -> Source:
-    """A scenario file of the project's own."""
-    path = folder / "mine.yaml"
-    path.write_text(text, encoding="utf-8")
-    return Source(path, "mine.yaml", "project")
 
 
 IT = "{name: it, when: {operation: git.push}, then: {decision: deny}}"

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given as generated
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
+from scenario_scene import written
 from scene import define, started
 
 from llmgenie_mcp import Engine, trust
@@ -51,13 +52,6 @@ rules:
 def definitions(repo: Path) -> Definitions:
     """What is in force in a project without definitions of its own."""
     return load(resolve(repo))
-
-
-def written(folder: Path, text: str) -> Source:
-    """A scenario file of the project's own."""
-    path = folder / "mine.yaml"
-    path.write_text(text, encoding="utf-8")
-    return Source(path, "mine.yaml", "project")
 
 
 def without(policies: PolicySet, rule: str, **instead: str) -> PolicySet:

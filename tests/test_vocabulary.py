@@ -48,6 +48,11 @@ def test_a_vocabulary_finds_undeclared_names_and_offers_near_ones() -> None:
     assert not Vocabulary({"*"}).check(expression)
 
 
+def test_who_looks_for_an_event_in_a_guard_is_told_where_its_data_is() -> None:
+    ((_, _, hint),) = Vocabulary({"action.params.*", "task.status"}).check_names([("event.data.status", 0)])
+    assert hint == "Here, what an event brings is what the action is given: action.params.status."
+
+
 def test_vocabularies_join_and_narrow() -> None:
     both = Vocabulary({"git.branch"}) | Vocabulary({"params.*"})
     assert both == Vocabulary({"params.*", "git.branch"})

@@ -34,11 +34,13 @@ from llmgenie_mcp.expressions.evaluation import (
     negation,
     new_scope,
 )
-from llmgenie_mcp.expressions.grammar import Junction, Name, Node, Not, parse, walk
+from llmgenie_mcp.expressions.grammar import parse
+from llmgenie_mcp.expressions.nodes import Junction, Name, Node, Not, walk
 from llmgenie_mcp.expressions.values import SHOWN, UNKNOWN, Truth, Unknown, brief, show
 from llmgenie_mcp.expressions.vocabulary import (
     Problem,
     Vocabulary,
+    fill_fix,
     fill_params,
     format_message,
     message_names,
@@ -57,6 +59,7 @@ __all__ = [
     "Unknown",
     "Vocabulary",
     "facts_read",
+    "fill_fix",
     "fill_params",
     "format_message",
     "message_names",

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeAlias
 
-from llmgenie_mcp.expressions.grammar import (
+from llmgenie_mcp.expressions.nodes import (
     Call,
     Comparison,
     Constant,
@@ -154,11 +154,9 @@ def _comparison(node: Comparison) -> Run:
     if len(node.rest) > 1:
         return _chain(left, tuple((_OPERATORS[symbol], compile_value(operand)) for symbol, operand in node.rest))
     [(symbol, operand)] = node.rest
-    if isinstance(operand, ListOf) and not all(isinstance(item, Constant) for item in operand.items):
+    if "in" in symbol and isinstance(operand, ListOf) and not all(isinstance(item, Constant) for item in operand.items):
         found = _membership(left, tuple(map(compile_value, operand.items)))
-        return {"in": found, "not in": negation(found)}.get(symbol) or _chain(
-            left, ((_OPERATORS[symbol], compile_value(operand)),)
-        )
+        return found if symbol == "in" else negation(found)
     compare = _OPERATORS[symbol]
     right = compile_value(operand)
 

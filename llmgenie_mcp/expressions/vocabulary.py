@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from llmgenie_mcp.errors import ExpressionError, shorten
 from llmgenie_mcp.expressions.values import UNKNOWN, lookup, plain_text
 from llmgenie_mcp.frozen import dataclass
+
+if TYPE_CHECKING:
+    from llmgenie_mcp.expressions.fix import Fix
 
 _DOTTED = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*")
 _BRACES = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
@@ -102,7 +104,11 @@ class Vocabulary:
 
     def _hint(self, name: str) -> str:
         known = [candidate for candidate in self if candidate != "*"]
-        near = difflib.get_close_matches(name, known, n=3, cutoff=0.6)
+        if name.startswith("event.") and "action.params.*" in self._names:
+            return f"Here, what an event brings is what the action is given: action.params.{name.rpartition('.')[2]}."
+        from difflib import get_close_matches
+
+        near = get_close_matches(name, known, n=3, cutoff=0.6)
         last = name.rpartition(".")[2]
         near += [other for other in known if other.rpartition(".")[2] == last and other not in near]
         if near:
@@ -168,6 +174,12 @@ def fill_params(value: Any, facts: Mapping[str, Any]) -> Any:
     if isinstance(value, Mapping):
         return {key: fill_params(item, facts) for key, item in value.items()}
     return [fill_params(item, facts) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+def fill_fix(fix: Fix, facts: Mapping[str, Any]) -> dict[str, Any]:
+    """The way out of a refusal with its templates filled in: {action, params} and, where it has one, message."""
+    filled = {"action": fix.action, "params": fill_params(fix.params, facts)}
+    return {**filled, "message": format_message(fix.message, facts)} if fix.message else filled
 
 
 def templates(value: Any, loc: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], str]]:

@@ -11,7 +11,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import pytest
 from outbox_scene import drain
@@ -144,16 +144,7 @@ def test_a_trigger_rule_goes_on_with_what_was_killed(repo: Path, open_engine: Op
 class Sequencers(Victims):
     """One process that forks those who run it."""
 
-    def __enter__(self) -> Self:
-        self._process = subprocess.Popen(
-            [sys.executable, Path(__file__).with_name("sequencer.py")],
-            env=child_environment(),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-        )
-        self._text = b""
-        self._heard: list[list[str]] = []
-        return self
+    script = "sequencer.py"
 
 
 @pytest.fixture

@@ -8,19 +8,16 @@ from __future__ import annotations
 import json
 import random
 import shutil
-import subprocess
-import sys
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Self
 
 import pytest
 from scene import configure
-from victims import Victims, child_environment
+from victims import Victims
 
 from llmgenie_mcp.storage.tinydb import TinyDBStorage
 
@@ -32,18 +29,7 @@ ROUNDS = 35
 class Couriers(Victims):
     """One process that forks those who deliver."""
 
-    def __enter__(self) -> Self:
-        tests = str(Path(__file__).parents[1])
-        environment = child_environment()
-        self._process = subprocess.Popen(
-            [sys.executable, Path(__file__).with_name("courier.py")],
-            env={**environment, "PYTHONPATH": f"{environment['PYTHONPATH']}:{tests}"},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-        )
-        self._text = b""
-        self._heard: list[list[str]] = []
-        return self
+    script = "courier.py"
 
 
 class Receiver:

@@ -22,11 +22,17 @@ def child_environment() -> dict[str, str]:
 
 
 class Victims:
-    """One process that forks the others, so that a birth costs milliseconds."""
+    """One process that forks the others, so that a birth costs milliseconds.
+
+    Attributes:
+        script: what it runs, beside this file.
+    """
+
+    script = "victim.py"
 
     def __enter__(self) -> Self:
         self._process = subprocess.Popen(
-            [sys.executable, Path(__file__).with_name("victim.py")],
+            [sys.executable, Path(__file__).with_name(self.script)],
             env=child_environment(),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
