@@ -29,11 +29,12 @@ from bench.trend import Trend
 MB = float(1 << 20)
 WARM = 0.25
 """Share of the run that is left out of the trends: caches fill, modules load, the allocator finds its size."""
+LATE = 2 / 3
+"""From here to its end the run is looked at once more: what grows until it has found its size does not grow there."""
 LONG = {"event stream"}
 """What takes as long as there is something to read: its time says nothing."""
 MATTERS = {
     "rss": (0.05, 2.0),
-    "pss": (0.05, 2.0),
     "files": (0.02, 1.0),
     "threads": (0.02, 1.0),
     "children": (0.02, 1.0),
@@ -41,7 +42,8 @@ MATTERS = {
     "p50": (0.30, 2.0),
     "p99": (0.50, 20.0),
 }
-"""By what was looked at: growth per hour that matters, as a share and in its own unit."""
+"""By what was looked at: growth per hour that matters, as a share and in its own unit. Not PSS: it grows when another program
+that shares pages with the servers ends."""
 
 
 @dataclass
@@ -170,14 +172,13 @@ def _sound(project: Path) -> list[str]:
 
 
 def _found(samples: list[dict[str, float]], told: Told, sound: list[str], stopped: list[str]) -> dict[str, Any]:
-    steady = samples[int(len(samples) * WARM) :]
-    seconds = [sample["seconds"] for sample in steady]
+    steady, last = samples[int(len(samples) * WARM) :], samples[-max(3, len(samples) - int(len(samples) * LATE)) :]
     trends = {}
     for name in sorted(samples[0]):
         limits = MATTERS.get(name.split(" ", 1)[-1] if name.startswith(("stdio ", "http ")) else name)
         if limits and len(steady) >= 3:
-            trend = Trend.of(seconds, [sample[name] for sample in steady])
-            trends[name] = {**trend.__dict__, "verdict": trend.verdict(*limits)}
+            trend, late = (Trend.of([s["seconds"] for s in part], [s[name] for s in part]) for part in (steady, last))
+            trends[name] = {**trend.__dict__, "verdict": trend.verdict(*limits), "late": late.slope}
     grows = [name for name, trend in trends.items() if trend["verdict"] == "grows"]
     bad = [*(f"{name} grows" for name in grows), *told.wrong[:20], *sound, *stopped]
     return {
@@ -194,9 +195,10 @@ def _found(samples: list[dict[str, float]], told: Told, sound: list[str], stoppe
 def _lines(found: dict[str, Any]) -> Iterator[str]:
     yield f"\n{found['minutes']:.1f} minutes, {sum(found['calls'].values()):,} calls, {found['webhooks']:,} webhooks"
     yield ", ".join(f"{kind} {count:,}" for kind, count in sorted(found["calls"].items()))
-    yield f"\n{'':<16} {'median':>10} {'per hour':>10} {'± ':>8}"
+    yield f"\n{'':<16} {'median':>10} {'per hour':>10} {'± ':>8} {'last third':>10}"
     for name, trend in found["trends"].items():
-        yield f"{name:<16} {trend['median']:>10.2f} {trend['slope']:>+10.2f} {trend['error']:>8.2f} {trend['verdict']}"
+        slopes = f"{trend['slope']:>+10.2f} {trend['error']:>8.2f} {trend['late']:>+10.2f}"
+        yield f"{name:<16} {trend['median']:>10.2f} {slopes} {trend['verdict']}"
     yield f"\n{found['wrong']} calls failed; the store is {found['store']}"
     yield f"verdict: {found['verdict']}"
 

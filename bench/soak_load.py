@@ -242,7 +242,7 @@ class Bystander:
                 return
 
     def _session(self, *, end: bool) -> None:
-        """Greet, call a tool, and say goodbye, or be gone without a word."""
+        """Greet, subscribe, call a tool, and say goodbye, or be gone without a word."""
         there = http.client.HTTPConnection("127.0.0.1", self._port, timeout=60)
         headers = {"Content-Type": "application/json", "Accept": "application/json, text/event-stream"}
         try:
@@ -254,6 +254,11 @@ class Bystander:
             if session := answer.headers["Mcp-Session-Id"]:
                 headers["Mcp-Session-Id"] = session
             headers["MCP-Protocol-Version"] = "2025-11-25"
+            news = {"uri": "llmgenie://state"}  # as clients of today do at their start
+            asked = {"jsonrpc": "2.0", "id": 3, "method": "resources/subscribe", "params": news}
+            there.request("POST", "/mcp", json.dumps(asked), headers)
+            if (answer := there.getresponse()).status != 200 or b'"error"' in (said := answer.read()):
+                raise RuntimeError(f"{answer.status} {said[:300]!r}")
             wanted = {"name": "get_workflow_state", "arguments": {}}
             there.request(
                 "POST",

@@ -22,7 +22,7 @@ A refusal by a workflow or a policy is not an exception: it is an Outcome (data)
 
 from __future__ import annotations
 
-import difflib
+import re
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from typing import ClassVar
@@ -85,7 +85,9 @@ class UnknownName(UsageError):
         fix: Mapping[str, object] | None = None,
     ) -> None:
         names = sorted(known)
-        near = difflib.get_close_matches(name, _around(name, names), n=3, cutoff=0.5)
+        from difflib import get_close_matches  # most commands meet no unknown name
+
+        near = get_close_matches(name, _around(name, names), n=3, cutoff=0.5)
         if not hint:
             if near:
                 hint = f"Did you mean {' or '.join(near)}?"
@@ -187,6 +189,37 @@ class StorageDamaged(StorageError):
     """A file of the store was changed or torn where that cannot be mended silently. Names file and line."""
 
     code = "storage_damaged"
+
+
+def counted(number: int, noun: str) -> str:
+    """A number with what it counts, `noun` being the word for one: `1 file`, `2 files`; for messages."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+_HIDDEN = (
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f"
+    "\u2800\u3164\ud800-\udfff\ufeff\uffa0\ufff9-\ufffb\U000e0000-\U000e01ef]"
+    # Joiners and variation selectors are part of emoji and of some scripts; in plain text nobody would see them.
+    "|(?<![^\x00-\x7f])[\u200c\u200d\ufe00-\ufe0f]"
+)
+"""Control characters but line ends and tabs, what turns the direction of text round, and what is shown as nothing."""
+
+
+def visible(text: str) -> str:
+    """`text` with characters that people do not see, or that change what they see, as `\\x1b` or `\\u202e`.
+
+    For every place where a person reads, and decides by, what an agent, a server or a repository wrote. See Unicode
+    Technical Report 36, and CVE-2021-42574 about the direction of text.
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    return re.sub(_HIDDEN, lambda found: escaped(found[0]), text)  # compiled when it is needed first
+
+
+def escaped(character: str) -> str:
+    """A character as Python writes it in a text."""
+    code = ord(character)
+    return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}" if code < 65536 else f"\\U{code:08x}"
 
 
 def shorten(value: object, limit: int = 80) -> str:

@@ -33,6 +33,11 @@ LINKS = "links"
 """Table of what a task has elsewhere: a document for each tracker and task, `TRACKER/TASK`."""
 TRIGGER, WEBHOOK, NOTIFICATION, TRACKER = "trigger", "webhook", "notification", "tracker"
 
+WAITING = 10_000
+"""So many deliveries to a webhook, or to a notification's people, wait at most, and so many that were given up are kept: a
+receiver that is gone for weeks would else fill the memory of every process. Some 2.5 KB each."""
+WAITS = "waiting"
+"""What the bound is called where a line says that it stopped something."""
 UNTOLD = frozenset({"event.received", "conversation.bound"})
 """Lines that are no events themselves: the event they carry is, or they are nobody's concern."""
 QUIET = ("delivery.", "outbox.", "trigger.")
@@ -188,18 +193,22 @@ def fill(
     """
     if cause is not None:
         line["cause"] = cause.to_dict()
-    made, stopped = [put(tx, delivery, cause) for delivery in deliveries], []
-    routes = tuple(routes)
+    chain, stopped = cause.chain if cause else (), []
+    routes, due = tuple(routes), []
     if routes and not str(line["type"]).startswith(QUIET):
-        chain = cause.chain if cause else ()
         for event in events_of(line, source, seq):
             for route in routes:
                 if not route.waits_for(event):
                     continue
-                if route.kind == TRIGGER and (refused := _bounded(tx, route, chain)) is not None:
-                    stopped += [{"rule": route.destination, "event": event.type, **refused}] if refused else []
-                else:
-                    made.append(_put(tx, route.kind, route.name, event, chain))
+                refused = _bounded(tx, route, chain) if route.kind == TRIGGER else _full(tx, route.destination)
+                if refused is None:
+                    due.append((route, event))
+                elif refused:
+                    stopped.append({"rule": route.destination, "event": event.type, **refused})
+    # Only now: as long as this transaction has put nothing there, counting what waits costs the same however much it is.
+    made = [put(tx, delivery, cause) for delivery in deliveries]
+    made += [_put(tx, route.kind, route.name, event, chain) for route, event in due]
+    if not str(line["type"]).startswith(QUIET):
         made += [id_ for route in routes if route.kind == TRACKER for id_ in _changed(tx, route, chain)]
     if made:
         line["deliveries"] = made
@@ -288,6 +297,16 @@ def _bounded(tx: Transaction, route: Route, chain: tuple[str, ...]) -> Document 
         f"{route.name} ran {route.per_minute} times in this minute, which is its bound; further events are not taken."
     )
     return {"bound": "per_minute", "message": message} if rate["stopped"] == 1 else {}
+
+
+def _full(tx: Transaction, destination: str) -> Document | None:
+    """None when something more may wait for a destination; else why not."""
+    if tx.count(TABLE, {"destination": destination, "status": "pending"}) < WAITING:
+        return None
+    message = (
+        f"{WAITING:,} deliveries to {destination} wait already: what happens now is in the log, and it is not told."
+    )
+    return {"bound": WAITS, "message": message}
 
 
 def lock_file(store: Path) -> Path:

@@ -25,6 +25,7 @@ from scene import PYTHON, configure
 from llmgenie_mcp import Engine, plugins
 from llmgenie_mcp.engine import dispatcher
 from llmgenie_mcp.engine.dispatcher import Dispatcher
+from llmgenie_mcp.engine.turn import Turn
 from llmgenie_mcp.errors import StorageBusy
 
 Open = Callable[..., Engine]
@@ -137,13 +138,13 @@ def test_a_folder_that_cannot_be_written_is_told_once_and_then_tried_on(
     configure(repo, **hooks_to("a"))
     send(engine, 1)
     (repo / ".llmgenie" / "run").touch()
-    running, real, looks = Dispatcher(engine, sources=False), Dispatcher._turn, threading.Semaphore(0)
+    running, real, looks = Dispatcher(engine, sources=False), Turn.take, threading.Semaphore(0)
 
-    def turn(self: Dispatcher) -> Any:
+    def take(self: Turn) -> Any:
         looks.release()
         return real(self)
 
-    monkeypatch.setattr(Dispatcher, "_turn", turn)
+    monkeypatch.setattr(Turn, "take", take)
     with webhooks(sink := Sink()):
         running.start()
         for _ in range(5):

@@ -131,3 +131,35 @@ def test_what_is_cut_is_bounded_and_short_values_are_left_as_they_are(value: obj
     size = len(json.dumps(value, ensure_ascii=False).encode())
     assert short == value or size > 150
     assert len(json.dumps(short, ensure_ascii=False).encode("utf-8", "replace")) < 300 + 4 * redact.TEXT + 500
+
+
+PIECES = st.sampled_from(
+    [*SECRETS.values(), *ASSIGNMENTS, *HARMLESS, "x" * 599, "x" * 601, "password", "ä", "", "\ud800"]
+)
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=12) | PIECES,
+    lambda t: st.lists(t, max_size=6) | st.dictionaries(st.text(max_size=8) | PIECES, t, max_size=4),
+    max_leaves=40,
+)
+
+
+@given(VALUES)
+def test_what_is_called_plain_is_what_neither_redacting_nor_cutting_would_change(value: object) -> None:
+    if redact.is_plain(value):
+        assert redact.redact(value) == value
+        assert redact.cut(value) == value
+        assert redact.find(value) == []
+
+
+def test_what_is_not_json_is_not_called_plain_and_most_of_what_is_logged_is() -> None:
+    assert redact.is_plain({"key": "design/parser", "value": {"seen": [1, None, True]}})
+    assert not redact.is_plain({"password": "hunter2hunter2"})
+    assert not redact.is_plain(["x" * 600])
+    assert not redact.is_plain([1] * 400), "more than the log keeps of a whole"
+    assert not redact.is_plain({"a": {1, 2}})
+
+
+@given(st.text(alphabet=":/@ab=sk-", max_size=7))
+def test_no_secret_is_as_short_as_the_texts_that_are_not_searched(text: str) -> None:
+    assert redact._ALL.search(text) is None
+    assert redact.find(":/a:bcd@") == ["url_password"]

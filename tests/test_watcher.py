@@ -9,9 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 from scene import PYTHON
 
 from llmgenie_mcp import Engine
+from llmgenie_mcp.engine import watcher
 
 Open = Callable[..., Engine]
 
@@ -169,3 +171,26 @@ def test_closing_while_others_write_ends_the_thread(repo: Path, open_engine: Ope
     engine.close()
     assert watchers() == []
     write(other)
+
+
+def test_who_waits_for_a_table_is_woken_only_by_what_touches_it_and_hears_of_the_rest_then(
+    repo: Path, open_engine: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = open_engine(repo)
+    engine._watcher = watcher.Watcher(engine.storage, 3600.0)  # which does not look by itself
+    woken: list[None] = []
+    wake = engine._watcher._wake
+    set_it = wake.set
+    monkeypatch.setattr(wake, "set", lambda: (woken.append(None), set_it()))
+    heard = Heard()
+    engine.subscribe(heard, waits_for="tasks")
+    write(engine)
+    engine.update_context("notes/x", 1)
+    assert woken == []
+    engine.run_action("create_task", {"title": "x"})
+    assert heard.until(3) == [1, 2, 3]
+    other = Heard()
+    engine.subscribe(other)
+    assert other.until(write(engine)) == [4]
+    assert heard.until(4) == [1, 2, 3, 4]
+    assert len(woken) == 2

@@ -30,7 +30,7 @@ class Act:
         key: the idempotency key, or None.
         storage: the store.
         open_actions: names of the actions that a situation's states open.
-        committed: called after every commit.
+        committed: called after every commit, with the tables it changed where they are known.
         keep: called as keep(tx, outcome) in the transaction of the end, or None; see `part.Part`.
     """
 
@@ -42,7 +42,7 @@ class Act:
     key: str | None
     storage: Storage
     open_actions: Callable[[Situation], tuple[str, ...]]
-    committed: Callable[[], None]
+    committed: Callable[..., None]
     keep: Callable[[Transaction, Outcome], None] | None = None
 
     def refuse(self, judgement: Judgement) -> Outcome:
@@ -89,5 +89,5 @@ class Act:
         if self.keep is not None:
             self.keep(self.ctx.write, outcome)
         commit(self.ctx, line, seq)
-        self.committed()
+        self.committed(self.ctx.write.touched())
         return outcome

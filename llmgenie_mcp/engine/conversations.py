@@ -11,11 +11,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from llmgenie_mcp.engine import ring
 from llmgenie_mcp.hosts import HookEvent, ToolCall
 from llmgenie_mcp.outcome import Document, now
 from llmgenie_mcp.storage import Storage
 
 TABLE = "conversations"
+KEPT = 1000
+"""So many are remembered; the oldest go first. One that went belongs to the session that is open in its checkout."""
 OURS = "llmgenie"
 TOOLS = frozenset(
     {"get_available_actions", "get_workflow_state", "get_policy", "get_context_data"}
@@ -89,6 +92,6 @@ def bind(storage: Storage, event: HookEvent, **fields: Any) -> None:
         return
     with storage.begin() as tx:
         held = tx.get(TABLE, own) or {"id": own, "host": event.host, "created_at": now()}
-        tx.put(TABLE, own, {**held, **fields, "updated_at": now()})
+        ring.keep(tx, TABLE, own, {**held, **fields, "updated_at": now()}, KEPT)
         told = {"conversation": own, **fields}
         tx.commit({"type": "conversation.bound", "actor": {"kind": "agent", "id": event.host}, **told})

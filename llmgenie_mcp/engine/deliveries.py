@@ -74,8 +74,9 @@ def failed(
             item["refused"] = refused
         if final or attempts >= bounds.attempts or (most is not None and refused >= most):
             item["status"] = "dead"
+            forgotten = _forget_oldest(tx, item["destination"])
             tx.put(TABLE, id_, item)
-            tx.commit(_line("delivery.given_up", item))
+            tx.commit(_line("delivery.given_up", item, forgotten=forgotten))
             return
         wait = outbox.delay(attempts, bounds.first_delay, bounds.longest_delay)
         if retry_after is not None:
@@ -83,6 +84,16 @@ def failed(
         item["next_at"] = (datetime.now(UTC) + timedelta(seconds=wait)).isoformat().replace("+00:00", "Z")
         tx.put(TABLE, id_, item)
         tx.commit(_line("delivery.failed", item, next_at=item["next_at"]))
+
+
+def _forget_oldest(tx: Transaction, destination: str) -> str | None:
+    """Make room among those that were given up; returns the id of the one that is kept no longer, if there is one."""
+    dead = {"destination": destination, "status": "dead"}
+    if tx.count(TABLE, dead) < outbox.WAITING:
+        return None
+    oldest = str(next(iter(tx.each(TABLE, dead)))["id"])
+    tx.delete(TABLE, oldest)
+    return oldest
 
 
 def replay(storage: Storage, ids: Sequence[str] | None, actor: Actor) -> list[str]:

@@ -8,12 +8,10 @@ is kept here that is not in the store: an item leaves the outbox in the transact
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import logging
-import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -22,8 +20,9 @@ from llmgenie_mcp import plugins
 from llmgenie_mcp.engine import deliveries, trusting
 from llmgenie_mcp.engine.lanes import Lane, Lanes
 from llmgenie_mcp.engine.triggering import run_step
+from llmgenie_mcp.engine.turn import Turn
 from llmgenie_mcp.errors import DefinitionError, LlmgenieError, StorageError
-from llmgenie_mcp.outbox import TABLE, TRIGGER, Cause, lock_file
+from llmgenie_mcp.outbox import TABLE, TRIGGER, Cause
 from llmgenie_mcp.outcome import Actor, Document
 from llmgenie_mcp.plugins import Delivered, NotDelivered, Parcel
 
@@ -70,7 +69,7 @@ class Dispatcher:
         self._arrived: dict[str, Delivered] = {}
         """Of items that were delivered, and that the store could not take off: they are not sent again for that."""
         self._told = ""
-        self._lock: int | None = None
+        self._turn = Turn(engine.project, engine.storage)
         self._thread = threading.Thread(target=self._run, name="llmgenie-outbox", daemon=True)
 
     def start(self) -> None:
@@ -107,7 +106,7 @@ class Dispatcher:
         told = ""
         while not self._stopped.is_set() and not self._engine.storage.read_only:
             try:
-                with self._turn() as mine:
+                with self._turn.take() as mine:
                     if mine:
                         self._deliver()
                         continue
@@ -118,47 +117,16 @@ class Dispatcher:
             self._idle.set()
             self._stopped.wait(TAKE_OVER)
 
-    @contextlib.contextmanager
-    def _turn(self) -> Iterator[bool]:
-        """Whether this process is the one that delivers; the lock goes with the process, however it ends."""
-        if self._engine.storage.location == "memory:":
-            yield True
-            return
-        path = lock_file(self._engine.project.store)
-        if not self._engine.project.store.is_dir():
-            yield False  # nothing was written yet, and looking is to leave no trace
-            return
-        path.parent.mkdir(exist_ok=True)
-        with path.open("a", encoding="utf-8") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                yield False
-                return
-            self._lock = lock.fileno()
-            try:
-                yield self._is_mine()
-            finally:
-                self._lock = None
-
-    def _is_mine(self) -> bool:
-        """Whether the lock is still the file that others would take: it goes when somebody clears ignored files away."""
-        if self._lock is None:
-            return True
-        with contextlib.suppress(OSError):
-            return os.path.samestat(os.fstat(self._lock), lock_file(self._engine.project.store).stat())
-        return False
-
     def _deliver(self) -> None:
         with contextlib.ExitStack() as ending:
             with self._lanes.mutex:  # what is written meanwhile goes behind what was there before
-                ending.callback(self._engine.subscribe(self._note))
+                ending.callback(self._engine.subscribe(self._note, waits_for=TABLE))
                 self._scan()
             self.delivering.set()
             ending.callback(self.delivering.clear)
             ending.callback(self._start_sources())
             with ThreadPoolExecutor(WORKERS, "llmgenie-delivery") as pool:
-                while not self._stopped.is_set() and self._is_mine():
+                while not self._stopped.is_set() and self._turn.is_held():
                     waits = (self._notice(), self._hand_out(pool))
                     self._wake.wait(min((wait for wait in waits if wait is not None), default=None))
                     self._wake.clear()
@@ -248,7 +216,7 @@ class Dispatcher:
         due = 0.0
         try:
             for _ in range(IN_A_ROW):
-                if not lane.ids or self._stopped.is_set() or not self._is_mine():
+                if not lane.ids or self._stopped.is_set() or not self._turn.is_held():
                     break
                 if (wait := self._attempt(lane.ids[0])) is not None:
                     due = time.monotonic() + wait

@@ -100,9 +100,12 @@ class Engine(Questions):
     ) -> None:
         self.close()
 
-    def subscribe(self, callback: Callback) -> Callable[[], None]:
-        """Call `callback(line)` from another thread after every commit, by whichever process; returns what ends it."""
-        return self._watcher.subscribe(callback)
+    def subscribe(self, callback: Callback, *, waits_for: str | None = None) -> Callable[[], None]:
+        """Call `callback(line)` from another thread after every commit, by whichever process; returns what ends it.
+
+        `waits_for` names the table whose changes are waited for: what does not touch it may come half a second later.
+        """
+        return self._watcher.subscribe(callback, waits_for=waits_for)
 
     def wake(self) -> None:
         """Tell subscribers now of what this process has committed past the Engine's own methods."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from llmgenie_mcp import outbox, redact
@@ -18,20 +18,22 @@ def event(situation: Situation, type: str, subject: str | None, data: Mapping[st
 
 
 def entry(kind: str, name: str, ctx: ActionContext, params: Document, **more: Any) -> Document:
-    """The line of the meta-log for one act; secrets are taken out, and all but notes is cut to what a log needs."""
+    """The line of the meta-log for one act; secrets are taken out, and all but notes is cut to what a log needs.
+
+    It may share its parts with what it is made of: the store copies what it is given.
+    """
     situation = ctx.situation
+    parts = {"params": params, "notes": ctx.notes, "events": [made.to_dict() for made in ctx.events], **more}
+    told = {name: part for name, part in parts.items() if part not in _NOTHING}
     line: Document = {
         "type": kind,
         "actor": {"kind": situation.actor.kind, "id": situation.actor.id},
         "session": (situation.session or {}).get("id"),
         "mode": situation.mode,
         "action": name,
-        "params": _kept(params),
-        "notes": redact.redact(ctx.notes),
-        "events": [{**redact.redact(made.to_dict()), "data": _kept(made.data)} for made in ctx.events],
-        **{name: _kept(value) for name, value in more.items()},
+        **{name: part if redact.is_plain(part) else _KEPT.get(name, _kept)(part) for name, part in told.items()},
     }
-    return {k: v for k, v in line.items() if v not in (None, [], {})}
+    return {k: v for k, v in line.items() if v not in _NOTHING}
 
 
 def commit(ctx: ActionContext, line: Document, seq: int) -> int:
@@ -51,3 +53,12 @@ def commit(ctx: ActionContext, line: Document, seq: int) -> int:
 
 def _kept(value: Any) -> Any:
     return redact.cut(redact.redact(value))
+
+
+def _kept_events(events: list[Document]) -> list[Document]:
+    return [{**redact.redact(made), "data": _kept(made["data"])} for made in events]
+
+
+_NOTHING: tuple[object, ...] = (None, [], {})
+_KEPT: dict[str, Callable[[Any], Any]] = {"notes": redact.redact, "events": _kept_events}
+"""What of a line is kept otherwise than the rest."""

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from llmgenie_mcp.engine import ledger, made, replay
+from llmgenie_mcp.engine import ledger, made, oldruns, replay
 from llmgenie_mcp.engine.judge import state_of
 from llmgenie_mcp.engine.lines import commit, entry
 from llmgenie_mcp.engine.situation import ActionContext
@@ -49,6 +49,8 @@ def start(ctx: ActionContext, offer: Action, asked: Document, key: str | None, s
         commit=None if head is UNKNOWN else head,
     )
     ctx.run_id = run.id
+    if before is None:
+        oldruns.forget(tx, run.id)
     document = tx.put("runs", run.id, {**run.model_dump(), "idempotency_key": key, **ctx.run})
     replay.remember(tx, key, Outcome("running", offer.name, {"run": run.id}), asked, run.session)
     commit(ctx, entry("action.started", offer.name, ctx, asked, run=run.id, idempotency_key=key), seq)
@@ -118,6 +120,7 @@ def record_ci(ctx: ActionContext, data: Mapping[str, Any]) -> None:
     run = Run.model_validate(
         {"id": ctx.write.next_id("RUN"), "action": CI, "command": name, "status": status, "commit": commit}
     )
+    oldruns.forget(ctx.write, run.id)
     ctx.write.put("runs", run.id, run.model_dump())
 
 

@@ -1,6 +1,7 @@
 """Who watches the Engine at work: observers in this process, and OpenTelemetry where a program has set it up.
 
-Without either, a call costs one look at an empty tuple.
+Without either, a call costs one look at an empty tuple and one at whether OpenTelemetry has a provider: the SDK of the
+protocol brings its interface along, whose spans nobody gets until a program provides for them.
 """
 
 from __future__ import annotations
@@ -61,10 +62,10 @@ def observed(method: Callable[P, R]) -> Callable[P, R]:
     @functools.wraps(method)
     def watched(*args: P.args, **kwargs: P.kwargs) -> R:
         observers: tuple[Observer, ...] = args[0]._observers  # type: ignore[attr-defined]  # noqa: SLF001
-        tracing = sys.modules.get("opentelemetry.trace")
-        if not observers and tracing is None:
+        tracer = _tracer()
+        if not observers and tracer is None:
             return method(*args, **kwargs)
-        span = tracing.get_tracer("llmgenie").start_as_current_span(f"llmgenie.{verb}") if tracing else nullcontext()
+        span = tracer.start_as_current_span(f"llmgenie.{verb}") if tracer else nullcontext()
         started, result, error = time.perf_counter(), None, None
         try:
             with span as current:
@@ -81,6 +82,15 @@ def observed(method: Callable[P, R]) -> Callable[P, R]:
                 observer(seen)
 
     return watched
+
+
+def _tracer() -> Any:
+    """OpenTelemetry's, where a program in this process has set it up; else None."""
+    tracing = sys.modules.get("opentelemetry.trace")
+    if tracing is None:
+        return None
+    provider = tracing.get_tracer_provider()
+    return None if isinstance(provider, tracing.ProxyTracerProvider) else provider.get_tracer("llmgenie")
 
 
 def _attributes(verb: str, args: tuple[Any, ...], result: Any) -> dict[str, str]:

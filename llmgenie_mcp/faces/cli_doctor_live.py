@@ -97,7 +97,7 @@ def _wanted(found: Definitions) -> Iterator[tuple[str, Secret]]:
 
 
 def _outbox(project: Project) -> Iterator[Check]:
-    from llmgenie_mcp.outbox import TABLE
+    from llmgenie_mcp.outbox import TABLE, WAITS
     from llmgenie_mcp.storage import open_storage
 
     try:
@@ -124,8 +124,9 @@ def _outbox(project: Project) -> Iterator[Check]:
             "outbox", "warn", f"{len(old)} waiting for over an hour, the first for {old[0]['destination']}", hint
         )
     for rule in sorted({stop["rule"] for stop in stopped}):
-        message = next(stop["message"] for stop in stopped if stop["rule"] == rule)
-        yield Check("outbox", "warn", f"{rule} was stopped: {message}", "Narrow its `on` or `when`.")
+        stop = next(stop for stop in stopped if stop["rule"] == rule)
+        hint = "llmgenie outbox" if stop["bound"] == WAITS else "Narrow its `on` or `when`."
+        yield Check("outbox", "warn", f"{rule} was stopped: {stop['message']}", hint)
     if not dead and not old:
         waiting = sum(item["status"] == "pending" for item in items)
         yield Check("outbox", "ok", f"{waiting} waiting" if waiting else "nothing waits")

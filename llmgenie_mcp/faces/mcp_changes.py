@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -39,6 +40,7 @@ class Changes(InMemorySubscriptionBus):
         self._waiting: set[str] = set()
         self._wake = anyio.Event()
         self._legacy: dict[tuple[str, int], ServerSession] = {}
+        self._watched: set[int] = set()
 
     def opened(self, engine: Engine) -> None:
         """The project is open: its commits can be listened to."""
@@ -89,14 +91,24 @@ class Changes(InMemorySubscriptionBus):
     async def _subscribe_legacy(self, ctx: Request, params: SubscribeRequestParams) -> EmptyResult:
         self._wanted = True
         self._listen()
-        self._legacy[str(params.uri), _connection(ctx)] = ctx.session
+        number, ended = _connection(ctx)
+        if number not in self._watched:
+            self._watched.add(number)
+            ended.callback(self._forget, number)
+        self._legacy[str(params.uri), number] = ctx.session
         while len(self._legacy) > MAX_SUBSCRIPTIONS:
             del self._legacy[next(iter(self._legacy))]
         return EmptyResult()
 
     async def _unsubscribe_legacy(self, ctx: Request, params: UnsubscribeRequestParams) -> EmptyResult:
-        self._legacy.pop((str(params.uri), _connection(ctx)), None)
+        self._legacy.pop((str(params.uri), _connection(ctx)[0]), None)
         return EmptyResult()
+
+    def _forget(self, number: int) -> None:
+        """A connection ended, by whichever side: a server over HTTP outlives most of its clients."""
+        self._watched.discard(number)
+        for key in [key for key in self._legacy if key[1] == number]:
+            del self._legacy[key]
 
     def serve_legacy(self, server: Server[Any]) -> None:
         """Serve `resources/subscribe` of the handshake era.
@@ -108,9 +120,10 @@ class Changes(InMemorySubscriptionBus):
         server.add_request_handler("resources/unsubscribe", UnsubscribeRequestParams, self._unsubscribe_legacy)
 
 
-def _connection(ctx: Request) -> int:
-    """What tells one client's subscriptions from another's: `ctx.session` is new with every request."""
-    return id(ctx.session._connection)  # noqa: SLF001 - the SDK has no public name for it
+def _connection(ctx: Request) -> tuple[int, AsyncExitStack]:
+    """What tells one client's subscriptions from another's (`ctx.session` is new with every request), and what its end runs."""
+    connection = ctx.session._connection  # noqa: SLF001 - the SDK has no public name for it
+    return id(connection), connection.exit_stack
 
 
 def touched(entry: Mapping[str, Any]) -> set[str]:

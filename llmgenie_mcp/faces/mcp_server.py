@@ -40,8 +40,10 @@ def run(project: str | None = None) -> None:
     gc.disable()
     import anyio
 
+    from llmgenie_mcp.faces import memory
     from llmgenie_mcp.faces.mcp_stdio import until_told_to_stop
 
+    memory.one_arena()
     server = create_server(project)
     gc.enable()
     gc.freeze()

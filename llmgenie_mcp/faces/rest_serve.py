@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from llmgenie_mcp import tokens
 from llmgenie_mcp.errors import LlmgenieError, UsageError, shorten
+from llmgenie_mcp.faces import memory
 from llmgenie_mcp.faces.background import PATIENCE
 from llmgenie_mcp.frozen import dataclass
 
@@ -68,6 +69,7 @@ def serve(project: str | Path | None, host: str | None, port: int | None, announ
     name = os.environ.get(LEVEL, "WARNING").upper()
     level = name if name in logging.getLevelNamesMapping() else "WARNING"
     logging.basicConfig(level=level, format="%(levelname)s %(name)s: %(message)s")
+    memory.one_arena()
     from llmgenie_mcp import plugins
     from llmgenie_mcp.engine import Engine
 
@@ -88,7 +90,8 @@ def serve(project: str | Path | None, host: str | None, port: int | None, announ
 
 
 def _check_reach(host: str, engine: Engine) -> None:
-    """Others than this machine's user come in by a token alone, so there has to be one."""
+    """Others than this machine's user come in by a token alone, so there has to be one. Raises UsageError."""
+    tokens.from_file()  # who names a file of which nothing comes hears of it now
     if _loopback(host):
         return
     try:
@@ -98,7 +101,8 @@ def _check_reach(host: str, engine: Engine) -> None:
     if not found.any:
         raise UsageError(
             f"{shorten(host)} can be reached from other machines, and there is no token: anybody could act.",
-            "Make one first: llmgenie token create NAME --role agent. Or leave out --host to serve this machine alone.",
+            "Make one first: llmgenie token create NAME --role agent; or name a file with one in LLMGENIE_TOKEN_FILE. "
+            "Or leave out --host to serve this machine alone.",
         )
 
 
@@ -151,6 +155,7 @@ def _run(app: FastAPI, listener: socket.socket, grace: float, ready: Callable[[]
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
             if self.started:
+                memory.settled()
                 ready()
 
         async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:

@@ -92,6 +92,9 @@ class Transaction(Protocol):
     def changed(self, table: str) -> list[str]:
         """Ids of the documents of a table that were put or deleted in this transaction so far."""
 
+    def touched(self) -> list[str]:
+        """Names of the tables that this transaction changes; after its end, of those that it changed."""
+
     def commit(self, entry: Mapping[str, Any]) -> int:
         """Write all changes and the log line as one; returns its seq. `entry` has at least `type`.
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import asdict, field, replace
 from typing import Any
 
-from llmgenie_mcp.errors import StorageDamaged
+from llmgenie_mcp.errors import StorageDamaged, counted
 from llmgenie_mcp.frozen import dataclass
 from llmgenie_mcp.storage.documents import Tables
 from llmgenie_mcp.storage.journal import Journal
@@ -89,7 +89,7 @@ class Survey:
         gap = line["seq"] - self.head.seq - 1
         if gap > 0 and not (line["type"] == REPAIRED and line["prev"] == self.head.hash):
             self._settle()
-            self.faults.append(replace(fault, reason=f"follows a gap: {gap} lines before it are missing"))
+            self.faults.append(replace(fault, reason=f"follows a gap: {counted(gap, 'line')} missing before it"))
         elif gap < 0:
             self._settle()
             self.faults.append(replace(fault, reason=f"has seq {line['seq']}, which was there before"))

@@ -153,6 +153,10 @@ class Draft:
         self._check_open()
         return list(self._pending.get(table, ()))
 
+    def touched(self) -> list[str]:
+        """Names of the tables that this transaction changes; after its end, of those that it changed."""
+        return [table for table, pending in self._pending.items() if pending]
+
     def commit(self, entry: Mapping[str, Any]) -> int:
         """Write all changes and the log line as one; returns its seq. After it the transaction is closed.
 

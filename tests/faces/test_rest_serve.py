@@ -250,6 +250,36 @@ def test_others_are_served_only_once_there_is_a_token(repo: Path) -> None:
         assert here.end() == 0
 
 
+def test_a_container_is_given_a_token_in_a_file(repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given, place = "0123456789abcdef" * 4, tmp_path / "token"
+    monkeypatch.setenv("LLMGENIE_TOKEN_FILE", str(place))
+    code, error = refused(repo, "--host", "0.0.0.0", "--port", "0")
+    assert (code, "cannot be read" in error["message"]) == (2, True)
+    place.write_text(f"{given}\n")
+    with served(repo, "--host", "0.0.0.0") as here:
+        address = f"http://127.0.0.1:{here.url.rpartition(':')[2]}/action"
+        note = {"action": "log_entry", "params": {"text": "x"}}
+
+        def status(token: str | None) -> int:
+            headers = {"Authorization": f"Bearer {token}"} if token else {}
+            return int(here.client.post(address, json=note, headers=headers).status_code)
+
+        assert [status(one) for one in (None, given[:-1], given + "0", given)] == [401, 401, 401, 200]
+        line = last_line(repo)
+        assert (line["actor"]["kind"], "token-file" in json.dumps(line)) == ("agent", True)
+        made = as_role("reader", repo)["Authorization"].removeprefix("Bearer ")
+        assert [status(made), status(given)] == [403, 200]
+        other = given[::-1]
+        place.write_text(other)  # heeded at the next request
+        assert [status(given), status(other)] == [401, 200]
+        place.unlink()
+        assert [status(None), status(other), status(made)] == [401, 401, 401]
+        assert here.end() == 0
+    kept = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+    assert given.encode() not in kept
+    assert other.encode() not in kept
+
+
 def test_what_is_not_installed_is_named_with_what_installs_it(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rest_serve, "NEEDED", ("fastapi", "no_such_module"))
     with pytest.raises(errors.UsageError) as raised:

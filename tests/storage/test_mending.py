@@ -108,11 +108,11 @@ def test_missing_doubled_and_swapped_lines_are_named(folder: Path, checkpoint_at
     fill(folder, checkpoint_at=checkpoint_at)
     lines = segment(folder).read_bytes().splitlines(keepends=True)
     for changed, number, words in (
-        (lines[:9] + lines[10:], 10, "gap: 1 lines"),
+        (lines[:9] + lines[10:], 10, "gap: 1 line "),
         (lines[:9] + lines[12:], 10, "gap: 3 lines"),
-        (lines[1:], 1, "gap: 1 lines"),
+        (lines[1:], 1, "gap: 1 line "),
         (lines[:10] + lines[9:], 11, "was there before"),
-        ([*lines[:9], lines[10], lines[9], *lines[11:]], 10, "gap: 1 lines"),
+        ([*lines[:9], lines[10], lines[9], *lines[11:]], 10, "gap: 1 line "),
         ([*lines[:9], b"\n", *lines[9:]], 10, "cannot be read"),
         ([*lines[:9], lines[9].replace(b'"prev":"', b'"prev":"0'), *lines[10:]], 10, "changed"),
         ([lines[0].replace(b'"prev":"0', b'"prev":"1'), *lines[1:]], 1, "zeros"),
