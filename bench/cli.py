@@ -19,6 +19,8 @@ COMMANDS = {
     "llmgenie task list": ["task", "list"],
     "llmgenie state": ["state"],
     "llmgenie actions": ["actions"],
+    "llmgenie policy show": ["policy", "show", "security"],
+    "llmgenie hook status": ["hook", "status"],
 }
 
 

@@ -17,10 +17,10 @@ from llmgenie_mcp.expressions import Expression, facts_read, templates
 from llmgenie_mcp.expressions.patterns import covers
 from llmgenie_mcp.frozen import dataclass
 from llmgenie_mcp.kept import mark_of, place
-from llmgenie_mcp.outbox import Route, Routes
 from llmgenie_mcp.policy import PolicySet
 
 if TYPE_CHECKING:
+    from llmgenie_mcp.outbox import Routes
     from llmgenie_mcp.rules import Policy
 
 
@@ -105,17 +105,24 @@ class Compiled:
     @cached_property
     def routes(self) -> Routes:
         """Who waits for which events."""
+        from llmgenie_mcp.outbox import Route
+
         return tuple(Route(**{**route, "patterns": tuple(route["patterns"])}) for route in self.waiting)
 
     @cached_property
     def policy_set(self) -> PolicySet:
         """The policies, ready to decide."""
-        return PolicySet(cast("Iterable[Policy]", map(_policy, self.policies)))
+        return policy_set(self.policies)
 
 
 def compile_policies(policies: Iterable[Policy]) -> tuple[dict[str, Any], ...]:
     """The policies as JSON."""
     return tuple(policy.model_dump(mode="json") for policy in policies)
+
+
+def policy_set(policies: Iterable[dict[str, Any]]) -> PolicySet:
+    """What `compile_policies` made, ready to decide."""
+    return PolicySet(cast("Iterable[Policy]", map(_policy, policies)))
 
 
 def read(store: Path) -> Compiled | None:
@@ -172,6 +179,7 @@ __all__ = [
     "compile_policies",
     "mark_of",
     "place",
+    "policy_set",
     "read",
     "write",
 ]

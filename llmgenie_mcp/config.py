@@ -322,17 +322,18 @@ class Rest(Part):
     grace: float = Field(default=10, ge=0, le=600, description="Seconds for what runs to end when the server stops.")
 
 
+# Defaults need no checking, so that pydantic need not build what would check them: that takes longer than the rest.
 class Settings(Part):
     """All settings of a project."""
 
     commands: dict[CommandName, Command] = Field(
         default={}, description="Programs by name. `test` is what run_tests runs, `publish` what a release runs."
     )
-    approvals: Approvals = Field(default=Approvals(), description="How a person may answer.")
+    approvals: Approvals = Field(default=Approvals.model_construct(), description="How a person may answer.")
     policies: dict[Name, Adjustment] = Field(
         default={}, description="Params of policies by name, changed for this project."
     )
-    hooks: Hooks = Field(default=Hooks(), description="How the hooks of agents are answered.")
+    hooks: Hooks = Field(default=Hooks.model_construct(), description="How the hooks of agents are answered.")
     triggers: dict[TriggerName, TriggerRule] = Field(
         default={}, description="What runs on which event, by name; or a file each in triggers/."
     )
@@ -348,10 +349,14 @@ class Settings(Part):
         default={}, description="Other MCP servers, whose tools become actions NAME.tool."
     )
     models: dict[Name, Model] = Field(default={}, description="Language models that may be asked, by name.")
-    opinions: Opinions = Field(default=Opinions(), description="What review_diff asks about, and whom.")
-    plugins: Plugins = Field(default=Plugins(), description="Which plug-ins have a say here, and in which version.")
-    deliveries: Deliveries = Field(default=Deliveries(), description="How failed deliveries are tried again.")
-    rest: Rest = Field(default=Rest(), description="The REST face, `llmgenie serve --http`.")
+    opinions: Opinions = Field(default=Opinions.model_construct(), description="What review_diff asks about, and whom.")
+    plugins: Plugins = Field(
+        default=Plugins.model_construct(), description="Which plug-ins have a say here, and in which version."
+    )
+    deliveries: Deliveries = Field(
+        default=Deliveries.model_construct(), description="How failed deliveries are tried again."
+    )
+    rest: Rest = Field(default=Rest.model_construct(), description="The REST face, `llmgenie serve --http`.")
     durability: Literal["full", "relaxed"] = Field(
         default="full",
         description="`full` waits for the disk before answering; `relaxed` may lose the last second at power loss.",
@@ -360,6 +365,11 @@ class Settings(Part):
     log_output: int = Field(
         default=4000, ge=0, le=100_000, description="Characters of a command's output kept in the store."
     )
+
+    @classmethod
+    def defaults(cls) -> Settings:
+        """As they are where a project has no file."""
+        return cls.model_construct()
 
 
 __all__ = ["Secret", "Settings", "Url"]

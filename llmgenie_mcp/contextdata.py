@@ -5,13 +5,13 @@ A list holds a short form of each document and is paged, so that no answer flood
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from llmgenie_mcp.errors import BadParams, NotWritable, UnknownName, shorten
-from llmgenie_mcp.redact import cut
+from llmgenie_mcp.outcome import PRIORITIES
+from llmgenie_mcp.redact import TEXT, cut
 from llmgenie_mcp.storage import Document, Page, Storage
 from llmgenie_mcp.validation import check_name
 
@@ -36,6 +36,12 @@ MAX_BYTES = 9_000
 """A list of FEW items stops growing here, under the 10 KB that an answer may have."""
 UNSEARCHED = ("created_at", "updated_at", "version", "ts", "prev", "seal")
 """Fields in which a word of a query is not looked for: 99 is not to find whatever was written at 14:39.599."""
+ONE = {
+    **{table: table.removesuffix("s") for table in TABLES},
+    "roadmap": "goal",
+    "outbox": "item of the outbox",
+}
+"""What one document of a table is to people."""
 SAID = 10
 """Comments that are shown with a task; all of them are `comments` with the query `task:TSK-1`."""
 ITEM_BYTES = 3_000
@@ -67,14 +73,16 @@ def read(storage: Storage, key: str, query: str | None = None, limit: int = 50, 
         return _log(storage, key, name, query, limit, cursor)
     if table not in TABLES:
         known = [*TABLES, LOG]
-        near = difflib.get_close_matches(table, known, n=1, cutoff=0.5)
+        from difflib import get_close_matches
+
+        near = get_close_matches(table, known, n=1, cutoff=0.5)
         meant = f"Did you mean {near[0]}? " if near else ""
         hint = f"{meant}Keys are {', '.join(known)}; one document is table/id."
         raise UnknownName("context key", key, known, hint=hint)
     if name:
         document = storage.get(table, name)
         if document is None:
-            raise UnknownName(f"document in {table}", name, [d["id"] for d in storage.query(table).items])
+            raise UnknownName(ONE[table], name, [d["id"] for d in storage.query(table).items])
         told = _elsewhere(storage, name) if table == "tasks" else {}
         return {"key": key, "value": {**enrich(storage, table, document), **told}}
     return _list(storage, table, query, limit, cursor)
@@ -142,8 +150,6 @@ def progress(tasks: Iterable[Document]) -> Document:
 
 def task_order(task: Mapping[str, Any]) -> tuple[int, int]:
     """Sorts tasks by priority, then by age."""
-    from llmgenie_mcp.records import PRIORITIES  # here, so that reading context data does without pydantic
-
     rank = PRIORITIES.index(task["priority"]) if task.get("priority") in PRIORITIES else len(PRIORITIES)
     return rank, int(str(task["id"]).rpartition("-")[2]) if str(task["id"]).rpartition("-")[2].isdigit() else 0
 
@@ -184,12 +190,22 @@ def fitting(items: Iterable[Document]) -> list[Document]:
     found: list[Document] = []
     size = 0
     for item in items:
-        short = cut(item, whole=ITEM_BYTES)
-        size += len(json.dumps(short, ensure_ascii=False).encode("utf-8", "replace"))
+        short, bytes_ = item, _bytes(item)
+        if bytes_ > TEXT:  # no text and no whole that is cut is as short as this in JSON
+            short = cut(item, whole=ITEM_BYTES)
+            bytes_ = _bytes(short)
+        size += bytes_
         if size > MAX_BYTES and found:
             break
         found.append(short)
     return found
+
+
+_encode = json.JSONEncoder(ensure_ascii=False).encode
+
+
+def _bytes(item: Document) -> int:
+    return len(_encode(item).encode("utf-8", "replace"))
 
 
 def _list(storage: Storage, table: str, query: str | None, limit: int, cursor: str | None) -> Document:
@@ -229,7 +245,7 @@ def _log(storage: Storage, key: str, seq: str, query: str | None, limit: int, cu
             if not matches(line):
                 continue
             line = cut(line, whole=ITEM_BYTES)  # noqa: PLW2901 - as a list shows it
-            size += len(json.dumps(line, ensure_ascii=False).encode("utf-8", "replace"))
+            size += _bytes(line)
             if len(items) == limit or (size > MAX_BYTES and limit <= FEW and items):
                 return {"key": LOG, "items": items, "total": storage.last_seq(), "cursor": str(items[-1]["seq"])}
             items.append(line)

@@ -6,9 +6,12 @@ Mermaid's state diagrams: https://mermaid.js.org/syntax/stateDiagram.html
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from llmgenie_mcp.errors import UnknownName
-from llmgenie_mcp.workflow import Transition, Workflow
+
+if TYPE_CHECKING:
+    from llmgenie_mcp.workflow import Transition, Workflow
 
 ANY = "ANY"
 # What Mermaid's lexer takes for words of its own, in any case (its diagrams/state/parser/stateDiagram.jison).

@@ -14,7 +14,7 @@ from typing import Any
 
 from llmgenie_mcp import distributions, marks, trust
 
-WRITERS = ("kept.py", "compiled.py", "engine/outline.py")
+WRITERS = ("kept.py", "compiled.py", "engine/outline.py", "engine/flow.py", "engine/known.py", "engine/offers.py")
 """The modules that say what such files look like."""
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from llmgenie_mcp.expressions import UNKNOWN, fill_params, format_message, message_names, templates
+from llmgenie_mcp.expressions import UNKNOWN, fill_fix, format_message, message_names, templates
 from llmgenie_mcp.frozen import dataclass
-from llmgenie_mcp.records import ActorKind, Refusal
-from llmgenie_mcp.workflow import Guard, Transition, Workflow
+from llmgenie_mcp.outcome import ActorKind, Refusal
+
+if TYPE_CHECKING:
+    from llmgenie_mcp.workflow import Guard, Transition, Workflow
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,18 +87,11 @@ def step(
         return (_unknown_state(workflow, state, instance, rule),)
     transition = workflow.transitions(state).get(trigger)
     if transition is None:
-        return (_no_transition(workflow, state, trigger, instance, rule),)
+        return (_no_transition(workflow, state, trigger, instance, rule, actor),)
     reasons: list[Refusal] = []
     if transition.roles and role not in transition.roles:
-        allowed = " or ".join(transition.roles)
-        reasons.append(
-            Refusal(
-                "wrong_role",
-                rule,
-                f"{trigger} is for {allowed}; this session's role is {role or 'none'}.",
-                {"session.role": role},
-            )
-        )
+        message = f"{trigger} is for {' or '.join(transition.roles)}; this session's role is {role or 'none'}."
+        reasons.append(Refusal("wrong_role", rule, message, {"session.role": role}))
     trace: list[str] = []
     for guard in transition.guards:
         refusal, lines = _check(guard, facts, rule)
@@ -104,18 +99,18 @@ def step(
         if refusal:
             reasons.append(refusal)
     if transition.approval == "human" and actor != "human" and not approved:
+        message = f"{trigger} needs a person: an agent cannot approve its own work."
         reasons.append(
-            Refusal(
-                "approval_required",
-                rule,
-                f"{trigger} needs a person: an agent cannot approve its own work.",
-                {"subject.kind": actor},
-                {"action": "request_approval", "params": {"action": trigger, "instance": instance}},
-            )
+            Refusal("approval_required", rule, message, {"subject.kind": actor}, _asked_for(trigger, instance))
         )
     if reasons:
         return tuple(reasons)
     return Step(workflow.name, instance, trigger, state, transition.target, transition, tuple(trace))
+
+
+def _asked_for(trigger: str, instance: str) -> dict[str, Any]:
+    """How an agent gets what only a person may do."""
+    return {"action": "request_approval", "params": {"action": trigger, "instance": instance}}
 
 
 def _check(guard: Guard, facts: Mapping[str, Any], rule: str) -> tuple[Refusal | None, tuple[str, ...]]:
@@ -131,14 +126,8 @@ def _check(guard: Guard, facts: Mapping[str, Any], rule: str) -> tuple[Refusal |
         for clause in explanation.clauses
         for name, value in clause.values.items()
     }
-    return Refusal("guard_failed", rule, message, values, _fix(guard, facts), lines), lines
-
-
-def _fix(guard: Guard, facts: Mapping[str, Any]) -> dict[str, Any] | None:
-    if guard.fix is None:
-        return None
-    fix = {"action": guard.fix.action, "params": fill_params(guard.fix.params, facts)}
-    return {**fix, "message": format_message(guard.fix.message, facts)} if guard.fix.message else fix
+    fix = None if guard.fix is None else fill_fix(guard.fix, facts)
+    return Refusal("guard_failed", rule, message, values, fix, lines), lines
 
 
 def _unknown_state(workflow: Workflow, state: str, instance: str, rule: str) -> Refusal:
@@ -150,36 +139,30 @@ def _unknown_state(workflow: Workflow, state: str, instance: str, rule: str) -> 
     )
 
 
-def _no_transition(workflow: Workflow, state: str, trigger: str, instance: str, rule: str) -> Refusal:
+def _no_transition(workflow: Workflow, state: str, trigger: str, instance: str, rule: str, actor: ActorKind) -> Refusal:
     here = workflow.transitions(state)
+    values: dict[str, Any] = {"instance.state": state}
+    fix: dict[str, Any] | None = None
     if workflow.states[state].final:
+        message = f"{instance} has ended: it is {state}. Start a new one."
         fix = {"action": f"start_{workflow.name}", "params": _about(workflow)}
-        said = f"{instance} has ended: it is {state}. Start a new one."
-        return Refusal("no_transition", rule, said, {"instance.state": state}, fix)
-    if trigger not in workflow.triggers:
-        return Refusal(
-            "no_transition",
-            rule,
-            f"{trigger} is no trigger of workflow {workflow.name}; in {state} there are {_listed(here)}.",
-        )
-    if any(name == trigger and edge.target == state for _, name, edge in workflow.edges()):
+    elif trigger not in workflow.triggers:
+        message = f"{trigger} is no trigger of workflow {workflow.name}; in {state} there are {_listed(here)}."
+        values = {}
+    elif any(name == trigger and edge.target == state for _, name, edge in workflow.edges()):
         # The way back and here again would undo what was reached: an approval, somebody else's claim.
         message = f"{instance} is {state} already, which is where {trigger} leads. From here: {_listed(here)}."
-        return Refusal("no_transition", rule, message, {"instance.state": state})
-    where = " or ".join(workflow.states_with(trigger))
-    message = f"{instance} is {state}; {trigger} is possible from {where}."
-    way = workflow.path(state, trigger)
-    if not way:
-        return Refusal(
-            "no_transition",
-            rule,
-            f"{message} No trigger leads there; from here: {_listed(here)}.",
-            {"instance.state": state},
-        )
-    message += f" First {', then '.join(way)}."
-    return Refusal(
-        "no_transition", rule, message, {"instance.state": state}, {"action": way[0], "params": {"instance": instance}}
-    )
+    else:
+        message = f"{instance} is {state}; {trigger} is possible from {' or '.join(workflow.states_with(trigger))}."
+        if way := workflow.path(state, trigger):
+            message += f" First {', then '.join(way)}."
+            fix = {"action": way[0], "params": {"instance": instance}}
+            if here[way[0]].approval == "human" and actor != "human":
+                message += f" {way[0]} needs a person: ask for it."
+                fix = _asked_for(way[0], instance)
+        else:
+            message += f" No trigger leads there; from here: {_listed(here)}."
+    return Refusal("no_transition", rule, message, values, fix)
 
 
 def _about(workflow: Workflow) -> dict[str, Any]:

@@ -6,6 +6,7 @@ The time is that of the last change of the inode: unlike the time of modificatio
 from __future__ import annotations
 
 import os
+from functools import cache
 from pathlib import Path
 
 from llmgenie_mcp import trust
@@ -41,6 +42,8 @@ def files(store: Path | None, *, all_of_them: bool = False) -> tuple[Mark, ...]:
     waiting = list(FOLDERS)
     while waiting:
         part = waiting.pop()
+        if not os.access(f"{root}/{part}", os.F_OK):
+            continue  # mostly so, and an exception costs more than the question
         try:
             with os.scandir(f"{root}/{part}") as listing:
                 for item in listing:
@@ -57,7 +60,7 @@ def files(store: Path | None, *, all_of_them: bool = False) -> tuple[Mark, ...]:
 def listings(store: Path) -> tuple[Mark, ...]:
     """The mark of what is kept of other servers' tools: files that are never changed in place."""
     try:
-        with os.scandir(listings_folder(store)) as listing:
+        with os.scandir(os.fspath(listings_folder(store))) as listing:
             return tuple(sorted((item.name, item.inode(), item.stat().st_mtime_ns) for item in listing))
     except OSError:
         return ()
@@ -65,7 +68,12 @@ def listings(store: Path) -> tuple[Mark, ...]:
 
 def listings_folder(store: Path) -> Path:
     """Where they lie, in the user's state folder; it need not be there."""
-    return trust.state_folder() / "upstreams" / trust.record(store).name
+    return _listings_folder(trust.state_folder(), store)
+
+
+@cache
+def _listings_folder(state: Path, store: Path) -> Path:
+    return state / "upstreams" / trust.record(store).name
 
 
 def _stamp(name: str, path: str | Path) -> tuple[Mark, ...]:

@@ -11,6 +11,8 @@ from llmgenie_mcp.frozen import dataclass
 
 Document: TypeAlias = dict[str, Any]
 ActorKind: TypeAlias = Literal["agent", "human", "system"]
+Priority: TypeAlias = Literal["critical", "high", "medium", "low"]
+PRIORITIES: tuple[Priority, ...] = ("critical", "high", "medium", "low")
 CI = "ci"
 """The action of a run that a CI system did."""
 CI_FINISHED = "ci.finished"
@@ -69,6 +71,7 @@ class Refusal:
         values: the facts it was decided on.
         fix: an action that would help: {action, params, message}; None when a person must act.
         trace: one line per clause of the condition.
+        next: who can, and what to do, where a policy refuses and no action helps.
     """
 
     code: str
@@ -77,6 +80,7 @@ class Refusal:
     values: Mapping[str, Any] = field(default_factory=dict)
     fix: Mapping[str, Any] | None = None
     trace: tuple[str, ...] = ()
+    next: str = ""
 
     def to_dict(self) -> Document:
         """Compact JSON: empty parts are left out."""
@@ -86,9 +90,10 @@ class Refusal:
             "message": self.message,
             "values": dict(self.values),
             "fix": dict(self.fix) if self.fix else None,
+            "next": self.next,
             "trace": list(self.trace),
         }
-        return {k: v for k, v in full.items() if v not in (None, [], {})}
+        return {k: v for k, v in full.items() if v not in (None, "", [], {}) or k in ("code", "rule", "message")}
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,17 +18,18 @@ import contextlib
 import importlib
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from functools import wraps
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
 from weakref import WeakKeyDictionary
 
 from llmgenie_mcp.frozen import dataclass
-from llmgenie_mcp.parcels import BadRequest, Delivered, NotDelivered, Parcel, Received
 from llmgenie_mcp.registry import FAMILIES, Failure, Origin, Record, Registry
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from llmgenie_mcp.params import NoParams, Params
+    from llmgenie_mcp.parcels import BadRequest, Delivered, NotDelivered, Parcel, Received
 
 __all__ = [
     "FAMILIES",
@@ -49,6 +50,7 @@ __all__ = [
     "action",
     "actions",
     "failures",
+    "given",
     "load",
     "origin",
     "origins",
@@ -63,6 +65,8 @@ __all__ = [
     "sinks",
     "source",
     "sources",
+    "tracker",
+    "trackers",
 ]
 
 Result: TypeAlias = dict[str, Any]
@@ -93,6 +97,7 @@ class Action:
         slow: runs outside the lock: "started" is committed before and the end after (tests, git, remote calls).
         destructive: may lose somebody's work; shown to clients as a hint.
         move: called as `move(situation, params)`; the transition that goes with it, a `records.Refusal`, or None for none.
+            The parameters of `move` and `ready` are None while it is only asked what is open; see `given`.
         resource: called as `resource(situation, params)`; what the action is about, as policies see it (`resource.*`).
         ready: called as `ready(situation, params)`; a `records.Refusal` when something it needs is not there, else None.
         group: what it is one of many of, such as the server whose tool it is: lists name the group, a search the action;
@@ -194,6 +199,11 @@ class Provider:
     mark: Callable[[Any], object]
 
 
+_LATER = {
+    "params": ("NoParams", "Params"),
+    "parcels": ("BadRequest", "Delivered", "NotDelivered", "Parcel", "Received"),
+}
+"""The names of this page that are defined elsewhere, by module."""
 _registry = Registry()
 
 
@@ -217,6 +227,17 @@ def action(
         return function
 
     return register
+
+
+def given(function: F) -> F:
+    """Mark a `ready` or `move` that has nothing to say before there are parameters: it is not called with None."""
+
+    @wraps(function)
+    def asked(*about: Any) -> Any:
+        return None if about[-1] is None else function(*about)
+
+    asked.given = True  # type: ignore[attr-defined]
+    return cast("F", asked)
 
 
 def signal(root: str, fields: Mapping[str, str], *, outside: bool = True) -> Callable[[F], F]:
@@ -251,6 +272,14 @@ def receiver(kind: str) -> Callable[[F], F]:
     `headers` have lower-case names, `body` is bytes, `now` is seconds since 1970. It raises BadRequest.
     """
     return _registering("receivers", kind)
+
+
+def tracker(kind: str) -> Callable[[F], F]:
+    """Register the decorated class, or function, `(settings, cancel)` for issue trackers of a kind.
+
+    What it makes has the methods of `trackers.Tracker`; `settings` are `tracking.Tracker`. ValueError when the kind is taken.
+    """
+    return _registering("trackers", kind)
 
 
 def provider(name: str, *, mark: Callable[[Any], object]) -> Callable[[F], F]:
@@ -293,6 +322,12 @@ def receivers() -> Mapping[str, Callable[..., Received]]:
     """All registered receivers by kind."""
     load()
     return _registry.receivers
+
+
+def trackers() -> Mapping[str, Callable[[Any, threading.Event], Any]]:
+    """What plug-ins registered for issue trackers, by kind; llmgenie's own stand in `trackers/`."""
+    load()
+    return _registry.trackers
 
 
 def actions() -> Mapping[str, Action]:
@@ -345,9 +380,8 @@ def _no_params() -> type[BaseModel]:
 
 
 def __getattr__(name: str) -> Any:
-    """`Params` and `NoParams` belong to this page; they are imported when an action needs them."""
-    if name not in ("Params", "NoParams"):
+    """What belongs to this page and takes time to import, or is seldom needed, is imported when somebody names it."""
+    module = next((module for module, names in _LATER.items() if name in names), None)
+    if module is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from llmgenie_mcp import params
-
-    return getattr(params, name)
+    return getattr(importlib.import_module(f"llmgenie_mcp.{module}"), name)

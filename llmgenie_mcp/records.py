@@ -5,14 +5,21 @@ What the Engine answers (`outcome.py`) is named here too, so that one import giv
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from llmgenie_mcp.outcome import Actor, ActorKind, Document, Event, Outcome, Refusal, now
-
-Priority: TypeAlias = Literal["critical", "high", "medium", "low"]
-PRIORITIES: tuple[Priority, ...] = ("critical", "high", "medium", "low")
+from llmgenie_mcp.outcome import (
+    PRIORITIES,
+    Actor,
+    ActorKind,
+    Document,
+    Event,
+    Outcome,
+    Priority,
+    Refusal,
+    now,
+)
 
 Title = Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True)]
 Text = Annotated[str, StringConstraints(max_length=20_000)]

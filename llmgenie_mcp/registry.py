@@ -19,7 +19,11 @@ from llmgenie_mcp import distributions
 from llmgenie_mcp.errors import shorten
 from llmgenie_mcp.frozen import dataclass
 
-FAMILIES = ("actions", "signals", "sinks", "sources", "receivers", "providers")
+FAMILIES = ("actions", "signals", "sinks", "sources", "receivers", "providers", "trackers")
+UNLOADED = ("trackers",)
+"""Families whose own modules are imported when one is needed, and are not registered."""
+OWN_TRACKERS = ("github",)
+"""The kinds of issue trackers that llmgenie itself brings, a file each in `trackers/`."""
 BESIDE = ("importers._act",)
 """Modules of ours that register something beside what their folder is for."""
 IMPORT_SECONDS = 5.0
@@ -80,6 +84,7 @@ class Registry:
     sources: dict[str, Any] = field(default_factory=dict)
     receivers: dict[str, Any] = field(default_factory=dict)
     providers: dict[str, Any] = field(default_factory=dict)
+    trackers: dict[str, Any] = field(default_factory=dict)
     origins: dict[tuple[str, str], Origin] = field(default_factory=dict)
     failures: list[Failure] = field(default_factory=list)
     loaded: bool = False
@@ -109,7 +114,7 @@ class Registry:
             return
         with self.lock:
             if not self.loaded:
-                for family in FAMILIES:
+                for family in (family for family in FAMILIES if family not in UNLOADED):
                     package = importlib.import_module(f"{PACKAGE}.{family}")
                     for module in sorted(pkgutil.iter_modules(package.__path__), key=lambda m: m.name):
                         importlib.import_module(f"{package.__name__}.{module.name}")
@@ -153,7 +158,7 @@ class Registry:
         what = f"{record.family.removesuffix('s')} {record.name!r}"
         if any((other.family, other.name) == (record.family, record.name) for other in staged):
             return f"{what} is registered twice"
-        if record.name not in self.table(record.family):
+        if record.name not in self.table(record.family) and not _is_own(record):
             return ""
         if origin := self.origins.get((record.family, record.name)):
             return f"{what} is registered twice: {origin.distribution} has it already; give yours another name"
@@ -172,6 +177,11 @@ class Registry:
                 table.update(known)
                 changed = True
         return changed
+
+
+def _is_own(record: Record) -> bool:
+    """Whether it has the name of something of ours that is not registered."""
+    return record.family == "trackers" and record.name in OWN_TRACKERS
 
 
 def _owner(record: Record, points: Iterable[distributions.Point]) -> str | None:

@@ -120,7 +120,9 @@ class Policy(Part):
         description="always_on: in force wherever it applies. situational: in force only in the situations that "
         "applies_to names. audit: never refuses; what it would have refused is logged."
     )
-    applies_to: AppliesTo = Field(default=AppliesTo(), description="Actions and modes; left out: all of them.")
+    applies_to: AppliesTo = Field(
+        default=AppliesTo.model_construct(), description="Actions and modes; left out: all of them."
+    )
     params: dict[Name, JsonValue] = Field(
         default={},
         description="Values that rules read as `params.<key>`, so that a project can change them without the rules.",

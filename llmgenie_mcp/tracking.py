@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import re
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import AfterValidator, Field, JsonValue, StringConstraints, field_validator, model_validator
 from pydantic_core import PydanticCustomError
+from pydantic_core.core_schema import ValidationInfo
 
 from llmgenie_mcp.errors import shorten
+from llmgenie_mcp.registry import OWN_TRACKERS
 from llmgenie_mcp.remote import Remote, Url
 from llmgenie_mcp.secret import Secret
 
-KINDS = ("github",)
-"""The kinds that llmgenie itself brings, a file each in `trackers/`."""
+_OWNER_NAME = re.compile(r"[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+")
 
 
 def _kind(kind: str) -> str:
-    if kind not in KINDS:
-        message = f"There is no tracker of the kind {shorten(kind)!r}"
-        raise PydanticCustomError("kind", "{message}", {"message": message, "hint": f"There are: {', '.join(KINDS)}."})
+    if kind not in OWN_TRACKERS:
+        from llmgenie_mcp import plugins
+
+        if kind not in (known := plugins.trackers()):
+            message = f"There is no tracker of the kind {shorten(kind)!r}"
+            named = ", ".join(sorted({*OWN_TRACKERS, *known}))
+            hint = f"There are: {named}. Plug-ins bring others: llmgenie plugins."
+            raise PydanticCustomError("kind", "{message}", {"message": message, "hint": hint})
     return kind
 
 
@@ -28,11 +35,11 @@ Label = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r
 class Tracker(Remote):
     """An issue tracker that tasks are kept equal with."""
 
-    kind: Annotated[str, AfterValidator(_kind)] = Field(description="Whose API it speaks.", examples=list(KINDS))
-    repository: str = Field(
-        max_length=200,
-        pattern=r"^[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+$",
-        description="Whose issues they are.",
+    kind: Annotated[str, StringConstraints(min_length=1, max_length=60), AfterValidator(_kind)] = Field(
+        description="Whose API it speaks: github, or a plug-in's.", examples=list(OWN_TRACKERS)
+    )
+    repository: Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^\S+$")] = Field(
+        description="Whose issues they are: OWNER/NAME at GitHub; at a plug-in's tracker what that calls a project.",
         examples=["acme/shop"],
     )
     url: Url | None = Field(
@@ -48,3 +55,23 @@ class Tracker(Remote):
         description="What holds when both sides changed a field differently: the tracker's value, llmgenie's, or, with "
         "`keep`, each keeps its own until a person makes them equal.",
     )
+    options: dict[str, JsonValue] = Field(
+        default={}, max_length=50, description="What a plug-in's tracker wants to know besides; GitHub: nothing."
+    )
+
+    @field_validator("repository")
+    @classmethod
+    def _check_repository(cls, repository: str, info: ValidationInfo) -> str:
+        if info.data.get("kind") in OWN_TRACKERS and not _OWNER_NAME.fullmatch(repository):
+            message = f"{shorten(repository)!r} is no repository"
+            hint = "Write OWNER/NAME, as in acme/shop."
+            raise PydanticCustomError("repository", "{message}", {"message": message, "hint": hint})
+        return repository
+
+    @model_validator(mode="after")
+    def _check_options(self) -> Self:
+        if self.options and self.kind in OWN_TRACKERS:
+            message = f"A tracker of the kind {self.kind} takes no options"
+            hint = "They are for trackers of plug-ins: leave them out."
+            raise PydanticCustomError("options", "{message}", {"message": message, "hint": hint})
+        return self

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -18,6 +17,7 @@ if TYPE_CHECKING:  # reading context data does without pydantic
 
 MAX_BYTES = 256_000
 MAX_DEPTH = 32
+_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
 _EVENT = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*")
 
 
@@ -62,14 +62,14 @@ def check_json(params: object, what: str) -> Document:
     if odd := [key for key in _keys(params) if not isinstance(key, str)]:
         raise BadParams(f"{what} have a key that is no text: {shorten(odd[0])}.", "In JSON every key is text.")
     try:
-        text = json.dumps(dict(params), ensure_ascii=False, allow_nan=False).encode("utf-8")
+        text = _encode(dict(params)).encode("utf-8")
     except UnicodeEncodeError:
         raise BadParams(f"{what} hold a lone surrogate, which is no text.", "Send valid Unicode.") from None
     except (TypeError, ValueError) as error:
         raise BadParams(
             f"{what} are not JSON: {error}.", "Use text, finite numbers, true, false, null, lists, objects."
         ) from None
-    if _has_nul(params):
+    if rb"\u0000" in text and _has_nul(params):  # so JSON spells it; whoever wrote a backslash has it there as well
         raise BadParams(f"{what} hold a NUL character.", "Leave it out.")
     if len(text) > MAX_BYTES:
         raise BadParams(
@@ -137,8 +137,10 @@ def _problem(item: Any, model: type[BaseModel]) -> Document:
     """One problem: `where`, `message`, and as far as it helps `near` (names meant), `allowed` (values), `type` (JSON's)."""
     where = shorten(".".join(str(part) for part in item["loc"]))
     if item["type"] == "extra_forbidden":
+        from difflib import get_close_matches
+
         names = [info.alias or name for name, info in model.model_fields.items()]
-        near = difflib.get_close_matches(where, names, n=1, cutoff=0.6)
+        near = get_close_matches(where, names, n=1, cutoff=0.6)
         meant = f"; did you mean {near[0]}?" if near else ""
         return {"where": where, "message": f"is no parameter{meant}", **({"near": near} if near else {})}
     if item["type"] == "missing":
@@ -163,8 +165,12 @@ def _right(model: type[BaseModel], loc: tuple[int | str, ...]) -> Document:
 def _keys(value: Any) -> Iterator[Any]:
     if isinstance(value, Mapping):
         yield from value
-    for part in value.values() if isinstance(value, Mapping) else value if isinstance(value, (list, tuple)) else ():
-        yield from _keys(part)
+        value = value.values()
+    elif not isinstance(value, (list, tuple)):
+        return
+    for part in value:
+        if _holds(part):
+            yield from _keys(part)
 
 
 def _has_nul(value: Any) -> bool:
@@ -181,8 +187,14 @@ def _depth(value: Any) -> int:
     while stack and deepest <= MAX_DEPTH:
         part, level = stack.pop()
         deepest = max(deepest, level)
-        if isinstance(part, Mapping):
-            stack.extend((child, level + 1) for child in part.values() if isinstance(child, (Mapping, list, tuple)))
-        elif isinstance(part, (list, tuple)):
-            stack.extend((child, level + 1) for child in part if isinstance(child, (Mapping, list, tuple)))
+        children = part.values() if isinstance(part, Mapping) else part
+        stack += [(child, level + 1) for child in children if _holds(child)]
     return deepest
+
+
+def _holds(value: Any) -> bool:
+    """Whether it is an object or a list. Most are neither, and to ask an abstract class takes long."""
+    return type(value) not in _SCALARS and isinstance(value, (Mapping, list, tuple))
+
+
+_SCALARS = frozenset((str, int, float, bool, type(None)))

@@ -8,20 +8,18 @@ after loading. Whether a definition makes sense as a whole is said by `llmgenie_
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
+from llmgenie_mcp.chart import Chart, Place
 from llmgenie_mcp.expressions import Expression
 from llmgenie_mcp.expressions.fix import Fix
 from llmgenie_mcp.expressions.sources import ExpressionSource, MessageSource
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=60)]
 TriggerName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*$", max_length=60)]
-REMEMBERED = 2000
-"""Of so many actions a workflow remembers which states open them; an agent may ask about any name."""
 SubjectKind = Literal["branch", "task", "version", "session", "project", "text"]
 
 
@@ -89,7 +87,7 @@ class Transition(Definition):
 TransitionOrTarget = Annotated[Transition, BeforeValidator(_short_form, json_schema_input_type=Transition | Name)]
 
 
-class State(Definition):
+class State(Definition, Place):
     """One state: what may be done in it and where it leads."""
 
     description: str = Field(default="", description="What it means to be here, for people and models.")
@@ -102,19 +100,6 @@ class State(Definition):
     final: bool = Field(default=False, description="An instance that reaches it has ended.")
     metadata: dict[str, Any] = Field(default={}, description="Free keys for your own tools.")
 
-    def opens(self, action: str) -> bool:
-        """Whether `action` may be run here: it is listed, is a trigger of this state, or nothing is listed at all."""
-        if self.actions is None or action in self.on:
-            return True
-        names, patterns = self.listed
-        return action in names or any(fnmatchcase(action, pattern) for pattern in patterns)
-
-    @cached_property
-    def listed(self) -> tuple[frozenset[str], tuple[str, ...]]:
-        """The names and the patterns of `actions`, apart: most are names, and every action is looked up in every state."""
-        patterns = tuple(entry for entry in self.actions or () if any(char in entry for char in "*?["))
-        return frozenset(self.actions or ()) - frozenset(patterns), patterns
-
 
 def _places(workflow: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """The transitions of a workflow as plain data, by trigger: those of the whole, then those of each state."""
@@ -122,7 +107,7 @@ def _places(workflow: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     yield from (state["on"] for state in workflow["states"].values())
 
 
-class Workflow(Definition):
+class Workflow(Definition, Chart[Transition]):
     """A named, versioned state machine about one kind of subject."""
 
     name: Name = Field(description="Unique among workflows; the file is named after it.")
@@ -136,29 +121,11 @@ class Workflow(Definition):
     states: dict[Name, State] = Field(description="All states by name.", min_length=1)
     metadata: dict[str, Any] = Field(default={}, description="Free keys for your own tools.")
 
-    def transitions(self, state: str) -> Mapping[str, Transition]:
-        """All triggers that work in `state`, the state's own over those of the workflow; none in a final state."""
-        here = self.states[state]
-        if here.final:
-            return {}
-        return {**{k: t for k, t in self.on.items() if t.target != state}, **here.on}
-
-    def edges(self) -> Iterator[tuple[str, str, Transition]]:
-        """Every (state, trigger, transition)."""
-        for name in self.states:
-            for trigger, transition in self.transitions(name).items():
-                yield name, trigger, transition
-
     @cached_property
     def emitted(self) -> frozenset[str]:
         """Types of the events that its transitions emit."""
         effects = (effect for _, _, transition in self.edges() for effect in transition.effects)
         return frozenset(effect.emit for effect in effects if effect.emit)
-
-    @cached_property
-    def triggers(self) -> frozenset[str]:
-        """Every trigger of the workflow."""
-        return frozenset(trigger for _, trigger, _ in self.edges())
 
     @cached_property
     def asking(self) -> frozenset[str]:
@@ -178,40 +145,3 @@ class Workflow(Definition):
                     if roles := same["roles"]:
                         transition["roles"] = [role for role in transition["roles"] if role in roles] or roles
         return Workflow.model_validate(plain)
-
-    def opened_in(self, action: str) -> tuple[str, ...]:
-        """The states that open `action`. Asked for every action at every question, so what was found is kept."""
-        found = self._opened.get(action)
-        if found is None:
-            found = tuple(name for name, state in self.states.items() if state.opens(action))
-            if len(self._opened) < REMEMBERED:
-                self._opened[action] = found
-        return found
-
-    @cached_property
-    def _opened(self) -> dict[str, tuple[str, ...]]:
-        return {}
-
-    def states_with(self, trigger: str) -> list[str]:
-        """The states in which `trigger` works."""
-        return [state for state, name, _ in self.edges() if name == trigger]
-
-    def path(self, start: str, trigger: str) -> list[str] | None:
-        """The fewest triggers that lead from `start` to a state where `trigger` works; None when there is no way."""
-        goals = set(self.states_with(trigger))
-        seen = {start}
-        paths: list[tuple[str, list[str]]] = [(start, [])]
-        while paths:
-            state, way = paths.pop(0)
-            if state in goals:
-                return way
-            for name, transition in self.transitions(state).items():
-                if transition.target not in seen:
-                    seen.add(transition.target)
-                    paths.append((transition.target, [*way, name]))
-        return None
-
-    @property
-    def prefix(self) -> str:
-        """First part of the ids of its instances: `REV` for `review`."""
-        return self.name.replace("_", "")[:3].upper()

@@ -119,15 +119,36 @@ def test_a_hook_that_refuses_leaves_everything_as_it_was(engine: Engine, session
     assert state(repo) == before
 
 
-def test_a_target_that_another_worktree_holds_is_told(engine: Engine, session: str, repo: Path, tmp_path: Path) -> None:
+def test_a_target_that_another_worktree_holds_is_merged_there(
+    engine: Engine, session: str, repo: Path, tmp_path: Path
+) -> None:
+    other, before = tmp_path / "with main", state(repo)
+    git(repo, "worktree", "add", "-q", str(other), "main")
+    approved(engine, session)
+    (other / "README.md").write_text("somebody is at work\n", encoding="utf-8")
+    outcome = engine.run_action("merge", {"branch": "main"}, session=session)
+    assert (outcome.status, str(other) in str(outcome.error)) == ("failed", True)
+    assert state(repo) == before
+    assert (other / "README.md").read_text(encoding="utf-8") == "somebody is at work\n"
+    git(other, "checkout", "-q", "README.md")
+    outcome = engine.run_action("merge", {"branch": "main"}, session=session)
+    assert outcome.ok, outcome
+    assert outcome.result["commit"] == git(repo, "rev-parse", "main")
+    assert (state(repo)[0], git(other, "status", "--porcelain"), (other / "x.txt").exists()) == ("feature/x", "", True)
+
+
+def test_a_conflict_in_another_worktree_leaves_it_as_it_was_and_tells_the_way(
+    engine: Engine, session: str, repo: Path, tmp_path: Path
+) -> None:
     git(repo, "worktree", "add", "-q", str(tmp_path / "wt"), "main")
+    commit(tmp_path / "wt", "x.txt", "other\n")
     approved(engine, session)
     before = state(repo)
     outcome = engine.run_action("merge", {"branch": "main"}, session=session)
     assert outcome.status == "failed"
-    assert str(tmp_path / "wt") in str(outcome.error)
-    assert state(repo) == before
-    assert engine.storage.get("instances", "REV-1")["state"] == "approved", "it may be tried again"
+    assert "git merge main, resolve and commit; then reopen" in str(outcome.error)
+    assert (state(repo), state(tmp_path / "wt")[2]) == (before, "")
+    assert engine.storage.get("instances", "REV-1")["state"] == "approved"
 
 
 def test_the_commit_that_was_judged_is_merged_whatever_the_branch_gets_meanwhile(

@@ -111,3 +111,9 @@ def test_a_change_of_the_settings_is_taken_up_without_a_restart(engine: Engine, 
         configure(repo, commands={name: {"argv": ["true"]}})
         names.append(list(engine.definitions.settings.commands))
     assert names == [["one"], ["other"]]
+
+
+def test_the_defaults_are_what_checking_nothing_gives() -> None:
+    assert Settings.defaults() == Settings()
+    assert Settings.defaults().model_dump() == Settings().model_dump()
+    assert Settings.defaults().model_fields_set == set()

@@ -30,6 +30,11 @@ MISTAKES = [
     ),
     ("steps: [{id: A, action: log_entry}]", "3:14: steps.0.id: 'A' is not accepted here", "lower-case"),
     ("steps: [{id: a, action: log_entri}]", "3:25: steps.0.action: No action is called 'log_entri'", "log_entry"),
+    (
+        "action: {action: create_task, params: {titel: x}}",
+        "3:40: action.params.titel: create_task has no parameter 'titel'",
+        "Did you mean title?",
+    ),
     ("steps: [{id: a, action: 'log_*'}]", "3:25: steps.0.action: 'log_*' is not accepted here", ""),
     ("action: {action: log_entri}", "3:18: action.action: No action is called 'log_entri'", "log_entry"),
     (TWO % "{steps.c.result.x}", "steps.1.params.text: There is no fact 'steps.c.result.x'", "steps.a.result"),
@@ -154,7 +159,7 @@ def test_parameters_nested_beyond_reason_fail_as_a_step(repo: Path, open_engine:
         repo,
         "actions",
         "ship",
-        f"{HEAD}action: {{action: log_entry, params: {{text: x, notes: {'[' * 40}{']' * 40}}}}}",
+        f"{HEAD}action: {{action: log_entry, params: {{text: {'[' * 40}{']' * 40}}}}}",
     )
     trust.trust(repo / ".llmgenie")
     outcome = open_engine(repo).run_action("ship")

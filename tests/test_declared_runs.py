@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 from declared_scene import Asked, came_of, declare, note, noted, program, steps
-from scene import PYTHON, documents, lines, replayed
+from scene import PYTHON, define, documents, lines, replayed
 from upstream_scene import behind, raw
 
-from llmgenie_mcp import Actor, Engine
+from llmgenie_mcp import Actor, Engine, trust
 from llmgenie_mcp.errors import BadParams
 
 Open = Callable[..., Engine]
@@ -46,6 +46,29 @@ def test_a_command_runs_with_the_parameters_and_answers_as_itself(engine: Engine
         engine.run_action("say", {"word": "HI"}, session=session)
     with pytest.raises(BadParams, match=r"say takes: word, more\?=!"):
         engine.run_action("say", {}, session=session)
+
+
+def test_policies_and_approvals_see_the_default_of_a_parameter_that_was_left_out(
+    engine: Engine, session: str, repo: Path
+) -> None:
+    loud = {
+        "id": "calm",
+        "effect": "ask",
+        "when": "action.params.loud and not approval.granted",
+        "reason": "It is late.",
+    }
+    policy = {"name": "night", "level": "always_on", "applies_to": {"actions": ["say"]}, "rules": [loud]}
+    for default in (False, True):
+        schema = {"properties": {"word": {"type": "string"}, "loud": {"type": "boolean", "default": default}}}
+        declare(repo, "say", params=schema, command={"argv": ["echo", "{word}"]})
+        define(repo, "policies", "night", json.dumps(policy))
+        trust.trust(repo / ".llmgenie")
+        outcome = engine.run_action("say", {"word": "hi"}, session=session)
+        assert [reason.rule for reason in outcome.reasons] == ["night/calm"] * default
+    asked = engine.run_action("request_approval", {"action": "say", "params": {"word": "hi"}}, session=session)
+    assert engine.decide_approval(asked.result["approval"]["id"], True, person="ada", channel="terminal").ok
+    assert engine.run_action("say", {"word": "ho"}, session=session).status == "denied"
+    assert engine.run_action("say", {"word": "hi"}, session=session).ok
 
 
 def test_a_command_that_fails_fails_with_its_output(engine: Engine, session: str, repo: Path) -> None:

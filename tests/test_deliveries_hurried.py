@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from outbox_scene import PATIENCE, Sink, delivering, hooks_to, told, waiting, webhooks
+from outbox_scene import Heard, Sink, delivering, hooks_to, told, waiting, webhooks
 from scene import configure
 
 from llmgenie_mcp import Actor, Engine
@@ -74,20 +75,29 @@ def test_dropping_what_holds_the_others_lets_them_go_at_once(stuck: tuple[Engine
         sink.until(lambda s: s.numbers() == [2])
 
 
-def test_what_is_refused_for_good_is_given_up_before_the_settings_say(engine: Engine, repo: Path) -> None:
+@pytest.mark.parametrize("anew", [Engine.retry_deliveries, Engine.replay_deliveries], ids=["retry", "replay"])
+def test_what_is_refused_for_good_is_given_up_before_the_settings_say(
+    engine: Engine, repo: Path, anew: Callable[[Engine, list[str]], list[str]]
+) -> None:
     configure(repo, **hooks_to("a", events="deploy.*"))
+    mended = [2]  # attempts that failed for a reason which another time will mend
 
     def answer(parcel: Parcel) -> Delivered:
         assert parcel.event is not None
         if parcel.event["data"]["n"] == 1:
-            raise NotDelivered("It answered.", most=None if parcel.attempt == 2 else 3)
+            raise NotDelivered("It answered.", most=None if parcel.attempt in mended else 3)
         return Delivered()
 
     with webhooks(sink := Sink(answer)), delivering(engine):
         send(engine, 1, 2)
         sink.until(lambda s: s.numbers() == [2])
-    assert [parcel.attempt for parcel in sink.tried] == [1, 2, 3, 4, 5, 1]
-    assert [item["attempts"] for item in waiting(engine, status="dead")] == [5]
+        (given_up,) = waiting(engine, status="dead")
+        mended.clear()
+        assert anew(engine, [given_up["id"]]) == [given_up["id"]]
+        send(engine, 3)
+        sink.until(lambda s: s.numbers() == [2, 3])
+    assert [parcel.attempt for parcel in sink.tried] == [1, 2, 3, 4, 5, 1, 1, 2, 3, 1]
+    assert [item["attempts"] for item in (given_up, *waiting(engine, status="dead"))] == [5, 3]
 
 
 def test_a_destination_that_is_hurried_while_it_is_worked_on_is_looked_at_again() -> None:
@@ -112,12 +122,8 @@ def test_a_destination_that_is_hurried_while_it_is_worked_on_is_looked_at_again(
 
 def until_failed(engine: Engine) -> list[str]:
     """Ids of what waits, once the first was tried in vain."""
-    import time
-
-    deadline = time.monotonic() + PATIENCE
-    while time.monotonic() < deadline:
-        items = waiting(engine, status="pending")
-        if items and items[0]["attempts"]:
-            return [item["id"] for item in items]
-        time.sleep(0.01)
-    raise AssertionError("nothing failed")
+    heard = Heard(engine)
+    if not waiting(engine, status="pending")[0]["attempts"]:
+        heard.until_told("delivery.failed")
+    heard.end()
+    return [item["id"] for item in waiting(engine, status="pending")]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from scene import commit, configure, define, git
+from scene import commit, configure, define, git, lines
 
 from llmgenie_mcp import Engine, trust
 from llmgenie_mcp.commits import in_range, staged
@@ -42,6 +42,15 @@ def test_an_import_by_an_agent_moves_no_task_and_a_persons_does(engine: Engine, 
         assert (status, "complete_task" in told) == ("todo", True)
     assert bring(ADA, title="Other", status="done")[0] == "done"
     assert bring(Actor(), title="Other", status="todo")[0] == "done"
+
+
+def test_new_tasks_that_are_not_at_their_beginning_are_counted_in_the_log(engine: Engine, repo: Path) -> None:
+    tasks = [{"id": f"TSK-{n}", "title": "x", "status": status} for n, status in enumerate(("done", "done", "todo"), 1)]
+    (repo / "made.json").write_text(json.dumps({"llmgenie": {"export": 1}, "tasks": tasks}))
+    outcome = engine.run_action("import_tasks", {"path": "made.json"})
+    assert outcome.result["created_as"] == {"done": 2}
+    (line,) = [line for line in lines(engine) if line.get("action") == "import_tasks"]
+    assert line["result"]["created_as"] == {"done": 2}
 
 
 def test_an_import_follows_no_link_to_what_policies_keep_from_agents(engine: Engine, repo: Path) -> None:
@@ -78,6 +87,22 @@ def test_a_secret_that_was_let_pass_as_made_up_is_found_where_it_is_moved_to(rep
     git(repo, "mv", "samples.txt", "settings.txt")
     (made, *_) = staged(repo)
     assert made.params["secret_paths"] == ["settings.txt"]
+    git(repo, "commit", "-q", "-m", "moved")
+    (judged,) = in_range(repo, "HEAD~1..HEAD")
+    assert [(secret["path"], secret["line"]) for secret in judged.secrets] == [("settings.txt", 41)]
+    assert judged.changes[0].old == "samples.txt"
+
+
+def test_a_file_committed_where_it_can_be_deleted_unasked_counts_as_deleted(repo: Path) -> None:
+    commit(repo, "kept.txt", "line\n" * 40)
+    (repo / "build").mkdir()
+    git(repo, "mv", "kept.txt", "build/kept.txt")
+    gone = Operation("file.delete", {"path": "kept.txt", "kind": "committed"})
+    assert gone in staged(repo)
+    git(repo, "commit", "-q", "-m", "moved")
+    assert gone in in_range(repo, "HEAD~1..HEAD")[0].operations()
+    git(repo, "mv", "build/kept.txt", "other.txt")
+    assert not [one for one in staged(repo) if one.name == "file.delete"]
 
 
 @pytest.mark.parametrize("folder", ["~/.local/state/llmgenie", "own"])

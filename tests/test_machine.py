@@ -95,7 +95,11 @@ def test_a_guard_that_cannot_be_decided_does_not_hold_and_says_why() -> None:
     ],
 )
 def test_a_person_and_a_role_are_two_things(actor: str, role: str | None, approved: bool, wanted: list[str]) -> None:
-    assert [r.code for r in refusals("sent", "accept", actor=actor, role=role, approved=approved)] == wanted
+    found = refusals("sent", "accept", actor=actor, role=role, approved=approved)
+    assert [r.code for r in found] == wanted
+    told = {None: "none", "developer": "developer"}
+    roles = [r.message for r in found if r.code == "wrong_role"]
+    assert all(said == f"accept is for lead or owner; this session's role is {told[role]}." for said in roles)
 
 
 @pytest.mark.parametrize(("actor", "approved"), [("human", False), ("agent", True)])
@@ -110,13 +114,21 @@ def test_what_needs_a_person_says_how_to_ask_one() -> None:
 
 @pytest.mark.parametrize(
     ("state", "trigger", "fix"),
-    [("draft", "publish", "send"), ("sent", "publish", "accept"), ("draft", "accept", "send")],
+    [("draft", "publish", "send"), ("draft", "accept", "send")],
 )
 def test_from_the_wrong_state_the_way_is_told(state: str, trigger: str, fix: str) -> None:
     (refusal,) = refusals(state, trigger)
     assert refusal.code == "no_transition"
     assert refusal.fix == {"action": fix, "params": {"instance": "FLO-1"}}
     assert f"First {fix}" in refusal.message
+
+
+def test_where_the_way_leads_by_a_person_an_agent_is_told_to_ask_and_a_person_to_go() -> None:
+    (refusal,) = refusals("sent", "publish")
+    assert refusal.fix == {"action": "request_approval", "params": {"action": "accept", "instance": "FLO-1"}}
+    assert "First accept. accept needs a person" in refusal.message
+    (refusal,) = refusals("sent", "publish", actor="human")
+    assert refusal.fix == {"action": "accept", "params": {"instance": "FLO-1"}}
 
 
 def test_what_has_ended_stays_ended() -> None:

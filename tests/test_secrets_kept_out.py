@@ -46,13 +46,7 @@ ONCE_A_HOST = [*SECRETS][: len(HOSTS)]
 """Kinds that are tried without a server too, which takes longer: a kind is found in one way, whoever looks."""
 
 
-@pytest.fixture(autouse=True)
-def runtime(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where sockets lie."""
-    folder = tmp_path_factory.mktemp("r")
-    folder.chmod(0o700)
-    monkeypatch.setenv("LLMGENIE_RUNTIME_DIR", str(folder))
-    return folder
+pytestmark = pytest.mark.usefixtures("runtime")
 
 
 @pytest.fixture

@@ -174,12 +174,12 @@ def test_a_step_that_fails_ends_the_rule_and_the_log_says_why(engine: Engine, re
 def test_a_step_with_parameters_that_do_not_fit_is_given_up_and_goes_on_there_when_it_is_replayed(
     engine: Engine, repo: Path
 ) -> None:
-    rules(repo, bad={"on": "ci.*", "run": [*note("first"), {"action": "create_task", "params": {"titel": "x"}}]})
+    rules(repo, bad={"on": "ci.*", "run": [*note("first"), {"action": "create_task", "params": {"title": ""}}]})
     engine.trigger_event("ci.finished")
     drain(engine)
     (item,) = waiting(engine)
     assert (item["status"], item["step"], item["attempts"]) == ("dead", 1, 1)
-    assert "titel" in item["error"]
+    assert "title: string should have at least 1 character" in item["error"]
     rules(repo, bad={"on": "ci.*", "run": [*note("first"), {"action": "create_task", "params": {"title": "x"}}]})
     engine.replay_deliveries()
     drain(engine)

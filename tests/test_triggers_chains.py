@@ -95,12 +95,8 @@ def test_a_rule_may_wait_for_a_persons_answer(engine: Engine, repo: Path) -> Non
     assert "no" not in noted(engine)
 
 
-def test_a_rule_may_wait_for_what_a_hook_refuses_also_when_no_server_runs(
-    engine: Engine, repo: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    sockets = tmp_path_factory.mktemp("r")
-    sockets.chmod(0o700)
-    monkeypatch.setenv("LLMGENIE_RUNTIME_DIR", str(sockets))
+@pytest.mark.usefixtures("runtime")
+def test_a_rule_may_wait_for_what_a_hook_refuses_also_when_no_server_runs(engine: Engine, repo: Path) -> None:
     rules(
         repo,
         tell={"on": "operation.denied", "run": note("an agent tried {event.subject} of {event.data.params.branch}")},

@@ -23,6 +23,11 @@ MISTAKES = [
         "log_entry",
     ),
     (
+        "{on: a.b, run: [{action: log_entry, params: {text: x, tusk: TSK-1}}]}",
+        "2:63: run.0.params.tusk: log_entry has no parameter 'tusk'",
+        "Did you mean task?",
+    ),
+    (
         f"{{on: a.b, when: event.data.x == 1 and git.claen, {RUN}}}",
         "2:47: when: There is no fact 'git.claen'",
         "git.clean",

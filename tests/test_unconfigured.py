@@ -52,7 +52,7 @@ def test_agents_send_so_many_messages_a_minute_and_are_told_when_that_is_enough(
     engine: Engine, repo: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     minute = ["2026-11-24T10:00:00Z"]
-    monkeypatch.setattr("llmgenie_mcp.actions.notify.now", lambda: minute[0])
+    monkeypatch.setattr("llmgenie_mcp.actions._configured.now", lambda: minute[0])
     given = {"to": [SECRET], "per_minute": 2}
     configure(repo, notifications={"team": given, "boss": {**given, "per_minute": 1}})
     for number in range(2):

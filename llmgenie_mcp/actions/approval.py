@@ -13,7 +13,7 @@ from llmgenie_mcp.engine.resources import resource_of
 from llmgenie_mcp.engine.situation import ActionContext, Situation, open_instances, own_triggers
 from llmgenie_mcp.errors import UnknownName
 from llmgenie_mcp.operations import OPERATIONS
-from llmgenie_mcp.plugins import Params, action
+from llmgenie_mcp.plugins import Params, action, given
 from llmgenie_mcp.records import Approval, Document, Refusal, Text, Title
 from llmgenie_mcp.workflow import Transition
 
@@ -41,9 +41,8 @@ class RequestApproval(Params):
     comment: Text = Field(default="", description="What the person should know.")
 
 
-def _worth_asking(situation: Situation, params: RequestApproval | None) -> Refusal | None:
-    if params is None:
-        return None
+@given
+def _worth_asking(situation: Situation, params: RequestApproval) -> Refusal | None:
     situation.instance = _instance(situation, params)
     name = params.action or _own_question(situation, situation.instance)
     if name is None:

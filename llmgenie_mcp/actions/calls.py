@@ -11,12 +11,12 @@ from urllib.parse import quote
 from pydantic import Field
 
 from llmgenie_mcp import api, network, redact, validation
-from llmgenie_mcp.actions._configured import unready
+from llmgenie_mcp.actions._configured import Configured
 from llmgenie_mcp.config import PLACEHOLDER, Call, split_address
 from llmgenie_mcp.engine.situation import ActionContext, Situation
 from llmgenie_mcp.errors import ActionError, BadParams, shorten
 from llmgenie_mcp.plugins import Params, action
-from llmgenie_mcp.records import Document, Refusal, Title
+from llmgenie_mcp.records import Document, Title
 
 SHOWN = 4000
 """Characters of an answer that is text, and about so many bytes of one that is JSON, in the result."""
@@ -31,10 +31,6 @@ class CallHttp(Params):
     params: dict[str, Any] = Field(default={}, description="Its parameters, as its schema says.")
 
 
-def _ready(situation: Situation, params: CallHttp | None) -> Refusal | None:
-    return unready(situation, "calls", params.name if params else None, "HTTP call", EXAMPLE)
-
-
 def _resource(situation: Situation, params: CallHttp) -> Document:
     call = situation.settings.calls.get(params.name)
     return {"type": "call", "id": params.name, **({"method": call.method, "url": call.url} if call else {})}
@@ -45,7 +41,7 @@ def _resource(situation: Situation, params: CallHttp) -> Document:
     params=CallHttp,
     slow=True,
     needs="calls",
-    ready=_ready,
+    ready=Configured("calls", "HTTP call", EXAMPLE),
     resource=_resource,
     example={"name": "deploy", "params": {"environment": "staging"}},
 )

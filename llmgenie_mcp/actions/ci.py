@@ -8,14 +8,14 @@ from dataclasses import asdict
 from pydantic import Field
 
 from llmgenie_mcp import ci
-from llmgenie_mcp.actions._configured import unready
+from llmgenie_mcp.actions._configured import Configured
 from llmgenie_mcp.ci import Run, Unanswered
 from llmgenie_mcp.config import Ci
 from llmgenie_mcp.engine.situation import ActionContext, Situation
 from llmgenie_mcp.errors import ActionError, BadParams
 from llmgenie_mcp.outcome import CI_FINISHED
 from llmgenie_mcp.plugins import Params, action
-from llmgenie_mcp.records import Document, Refusal, Title, now
+from llmgenie_mcp.records import Document, Title, now
 
 LOOKS = 3
 """So often is a run looked for at once that the vendor did not name; later the sink goes on with it."""
@@ -39,10 +39,6 @@ class StartCi(Params):
     )
 
 
-def _ready(situation: Situation, params: StartCi | None) -> Refusal | None:
-    return unready(situation, "ci", params.name if params else None, "CI workflow", EXAMPLE)
-
-
 def _resource(situation: Situation, params: StartCi) -> Document:
     return {"type": "ci", "id": params.name, "branch": _ref(situation, params)}
 
@@ -52,7 +48,7 @@ def _resource(situation: Situation, params: StartCi) -> Document:
     params=StartCi,
     slow=True,
     needs="ci",
-    ready=_ready,
+    ready=Configured("ci", "CI workflow", EXAMPLE),
     resource=_resource,
     example={"name": "tests", "ref": "feature/parser"},
 )

@@ -9,13 +9,14 @@ from typing import Any
 from pydantic import Field
 
 from llmgenie_mcp import process, redact, validation
-from llmgenie_mcp.actions._configured import secret_variables, unconfigured
+from llmgenie_mcp.actions._configured import secret_variables
+from llmgenie_mcp.actions._open import command_ready, tests_ready
 from llmgenie_mcp.config import Command
 from llmgenie_mcp.engine.situation import ActionContext, Situation
-from llmgenie_mcp.errors import ActionError, UnknownName
+from llmgenie_mcp.errors import ActionError
 from llmgenie_mcp.expressions import UNKNOWN
 from llmgenie_mcp.plugins import Params, action
-from llmgenie_mcp.records import Document, Refusal, Title
+from llmgenie_mcp.records import Document, Title
 
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 SHOWN = 3000
@@ -37,16 +38,7 @@ class RunTests(Params):
     params: dict[str, Any] = Field(default={}, description="Parameters of the settings' `test` command, if it has any.")
 
 
-def unready(situation: Situation, name: str) -> Refusal | None:
-    """Why the command `name` may not run, if so: it is not in the settings, or nobody trusted them."""
-    return unconfigured(situation, "commands", name, "command", "{argv: [program, argument]}")
-
-
-def _tests_ready(situation: Situation, _params: object) -> Refusal | None:
-    return unready(situation, "test")
-
-
-@action("run_tests", params=RunTests, slow=True, ready=_tests_ready, example={})
+@action("run_tests", params=RunTests, slow=True, ready=tests_ready, example={})
 def run_tests(ctx: ActionContext, params: RunTests) -> Document:
     """Run the project's tests; the result counts for the commit they ran on."""
     try:
@@ -57,18 +49,6 @@ def run_tests(ctx: ActionContext, params: RunTests) -> Document:
     return {**answer, "passed": True, "commit": None if commit is UNKNOWN else commit}
 
 
-def _command_ready(situation: Situation, params: RunCommand | None) -> Refusal | None:
-    commands = situation.settings.commands
-    if params is None:
-        return unready(situation, next(iter(commands), "NAME"))
-    if commands and params.name not in commands:
-        raise UnknownName("command", params.name, commands)
-    if params.name == "publish":
-        message = "`publish` is what a release runs when it is approved and tagged."
-        return Refusal("not_open_here", "settings.commands.publish", message, fix={"action": "publish", "params": {}})
-    return unready(situation, params.name)
-
-
 def _command_resource(_situation: Situation, params: RunCommand) -> Document:
     return {"type": "command", "id": params.name, "command": params.name}
 
@@ -77,7 +57,7 @@ def _command_resource(_situation: Situation, params: RunCommand) -> Document:
     "run_command",
     params=RunCommand,
     slow=True,
-    ready=_command_ready,
+    ready=command_ready,
     resource=_command_resource,
     example={"name": "lint"},
 )

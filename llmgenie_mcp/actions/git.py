@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import subprocess
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 from pydantic import Field
 
-from llmgenie_mcp.actions.command import run_named, unready
-from llmgenie_mcp.engine.offers import TriggerParams, find_move
+from llmgenie_mcp.actions._open import publishable, review, source_of
+from llmgenie_mcp.actions.command import run_named
+from llmgenie_mcp.engine.made import carried_along
+from llmgenie_mcp.engine.moves import Triggered
+from llmgenie_mcp.engine.offers import TriggerParams
 from llmgenie_mcp.engine.situation import ActionContext, Situation
 from llmgenie_mcp.errors import ActionError
-from llmgenie_mcp.plugins import Move, Params, action
+from llmgenie_mcp.plugins import Params, action
 from llmgenie_mcp.process import run_git
-from llmgenie_mcp.records import Document, Refusal, Text
+from llmgenie_mcp.records import Document, Text
 from llmgenie_mcp.signals.release import tag_of
 
 TIMEOUT = 300.0
@@ -33,21 +36,14 @@ class Merge(Params):
     message: Text = Field(default="", description="Text for the merge commit.")
 
 
-def _review(situation: Situation, params: Merge | None) -> Move | Refusal | None:
-    if params is None:
-        return find_move(situation, "merge", None)
-    source = _source(situation, params)
-    return find_move(situation, "merge", params.instance, subject=source)
-
-
 def _branches(situation: Situation, params: Merge) -> Document:
-    return {"type": "branch", "branch": params.branch, "source": _source(situation, params)}
+    return {"type": "branch", "branch": params.branch, "source": source_of(situation, params)}
 
 
-@action("merge", params=Merge, slow=True, move=_review, resource=_branches, example={"branch": "main"})
+@action("merge", params=Merge, slow=True, move=review, resource=_branches, example={"branch": "main"})
 def merge(ctx: ActionContext, params: Merge) -> Document:
     """Merge a branch into `branch`, with a merge commit; leaves everything as it was when it cannot."""
-    folder, source, target = ctx.situation.folder, _source(ctx.situation, params), params.branch
+    folder, source, target = ctx.situation.folder, source_of(ctx.situation, params), params.branch
     if source is None:
         raise ActionError("There is no branch to merge: HEAD is detached.", "Name it as `source`.")
     if source == target:
@@ -57,34 +53,41 @@ def merge(ctx: ActionContext, params: Merge) -> Document:
     for name in (source, target):
         _git(folder, ["show-ref", "--verify", "-q", f"refs/heads/{name}"], f"There is no branch {name!r}.")
     judged = str(ctx.situation.fact("git.subject_head"))
-    branch = _git(folder, ["symbolic-ref", "-q", "--short", "HEAD"], "", check=False)
-    before = [branch] if branch else ["--detach", _git(folder, ["rev-parse", "HEAD"], "HEAD cannot be read.")]
-    ctx.progress(1, 3, f"checking out {target}")
-    _git(folder, ["checkout", "-q", target, "--"], f"{target} cannot be checked out.")
+    held = _held(folder, target)
+    place, before = held or folder, [] if held else _position(folder)
+    if held:
+        ctx.progress(1, 3, f"going to {held}, where {target} is checked out")
+    else:
+        ctx.progress(1, 3, f"checking out {target}")
+        _git(folder, ["checkout", "-q", target, "--"], f"{target} cannot be checked out.")
     ctx.progress(2, 3, f"merging {source}")
     move = ctx.situation.move
     message = params.message or f"Merge branch '{source}' into {target}" + (f" ({move.id})" if move else "")
     try:
         # The commit that was judged, whatever the branch has got since.
-        _git(folder, ["merge", "--no-ff", "-q", "-m", message, judged], f"{source} cannot be merged into {target}.")
-    except ActionError:
-        _git(folder, ["merge", "--abort"], "", check=False)
-        _git(folder, ["checkout", "-q", *before, "--"], "", check=False)
-        raise
-    commit = _git(folder, ["rev-parse", "HEAD"], "HEAD cannot be read.")
+        _git(place, ["merge", "--no-ff", "-q", "-m", message, judged], f"{source} cannot be merged into {target}.")
+    except ActionError as error:
+        _git(place, ["merge", "--abort"], "", check=False)
+        if before:
+            _git(folder, ["checkout", "-q", *before, "--"], "", check=False)
+        if "CONFLICT" not in error.hint:
+            raise
+        again = "reopen, run_tests, submit and request_approval" if move else "merge again"
+        way = f"Check out {source}, git merge {target}, resolve and commit; then {again}."
+        raise ActionError(error.message, f"{error.hint}\n{way}") from error
+    commit = _git(place, ["rev-parse", "HEAD"], "HEAD cannot be read.")
     ctx.run |= {"exit_code": 0, "made": commit, "into": target}
-    return {"merged": source, "into": target, "commit": commit}
+    done: Document = {"merged": source, "into": target, "commit": commit}
+    if more := [*carried_along(partial(ctx.situation.reader.all, "runs"), place, commit, target)]:
+        done["note"] = (
+            f"Below it {target} has commits that no remote has and no review covered ({len(more)}, the newest "
+            f"{more[0][:10]}), so a push of {target} needs a person."
+        )
+    return done
 
 
-def _release(trigger: str) -> Any:
-    def move(situation: Situation, params: TriggerParams | None) -> Move | Refusal:
-        found = find_move(situation, trigger, params.instance if params else None)
-        if found is not None:
-            return found
-        fix = {"action": "start_release", "params": {"version": "…"}}
-        return Refusal("no_transition", f"release.{trigger}", "No release is open.", fix=fix)
-
-    return move
+RELEASE = {"version": "…"}
+"""How a release is started, where there is none."""
 
 
 def _version(situation: Situation, _params: object) -> Document:
@@ -96,7 +99,7 @@ def _version(situation: Situation, _params: object) -> Document:
     "tag_release",
     params=TriggerParams,
     slow=True,
-    move=_release("tag_release"),
+    move=Triggered("tag_release", "release", RELEASE),
     resource=_version,
     example={"instance": "REL-1"},
 )
@@ -111,17 +114,13 @@ def tag_release(ctx: ActionContext, params: TriggerParams) -> Document:
     return {"tag": tag, "commit": judged}
 
 
-def _publishable(situation: Situation, _params: object) -> Refusal | None:
-    return unready(situation, "publish") if "publish" in situation.settings.commands else None
-
-
 @action(
     "publish",
     params=TriggerParams,
     slow=True,
-    move=_release("publish"),
+    move=Triggered("publish", "release", RELEASE),
     resource=_version,
-    ready=_publishable,
+    ready=publishable,
     example={"instance": "REL-1"},
 )
 def publish(ctx: ActionContext, params: TriggerParams) -> Document:
@@ -136,11 +135,33 @@ def publish(ctx: ActionContext, params: TriggerParams) -> Document:
     return {"version": version, **run_named(ctx, "publish", {"version": version} if takes_version else {})}
 
 
-def _source(situation: Situation, params: Merge) -> str | None:
-    if params.source is not None:
-        return params.source
-    branch = situation.fact("git.branch")
-    return branch if isinstance(branch, str) else None
+def _position(folder: Path) -> list[str]:
+    """What is checked out, as `git checkout` takes it."""
+    branch = _git(folder, ["symbolic-ref", "-q", "--short", "HEAD"], "", check=False)
+    return [branch] if branch else ["--detach", _git(folder, ["rev-parse", "HEAD"], "HEAD cannot be read.")]
+
+
+def _held(folder: Path, branch: str) -> Path | None:
+    """The other worktree that has a branch checked out; git lets only that one change it. None: no other has.
+
+    Raises:
+        ActionError: somebody's work in that worktree is not committed, so that a failed merge could not be taken back.
+    """
+    listed = _git(folder, ["worktree", "list", "--porcelain"], "The worktrees cannot be listed.")
+    here = _git(folder, ["rev-parse", "--show-toplevel"], "", check=False)
+    for entry in listed.split("\n\n"):
+        first, *others = entry.splitlines() or [""]
+        place = Path(first.removeprefix("worktree "))
+        if f"branch refs/heads/{branch}" not in others or str(place) == here or not place.is_dir():
+            continue
+        merging = _git(place, ["rev-parse", "-q", "--verify", "MERGE_HEAD"], "", check=False)
+        if merging or _git(place, ["status", "--porcelain", "-uno"], f"{place} cannot be looked at."):
+            raise ActionError(
+                f"{branch} is checked out in {place}, and changes there are not committed.",
+                "Nothing was merged. Have them committed or stashed there, or another branch checked out; then merge again.",
+            )
+        return place
+    return None
 
 
 def _git(folder: Path, arguments: list[str], problem: str, *, check: bool = True) -> str:

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from llmgenie_mcp.engine.situation import PROJECT_MODE, ActionContext, Situation
 from llmgenie_mcp.errors import UnknownName
-from llmgenie_mcp.plugins import Move, Params, action
+from llmgenie_mcp.plugins import Move, Params, action, given
 from llmgenie_mcp.records import Document, Text, Title
 
 
@@ -19,9 +19,8 @@ class SwitchMode(Params):
     reason: Text = Field(default="", description="Why; it is kept in the log.")
 
 
-def _switched(situation: Situation, params: SwitchMode | None) -> Move | None:
-    if params is None:
-        return None
+@given
+def _switched(situation: Situation, params: SwitchMode) -> Move | None:
     modes = situation.workflows["modes"].states
     if params.mode not in modes:
         raise UnknownName("mode", params.mode, modes)

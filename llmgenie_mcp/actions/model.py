@@ -14,14 +14,13 @@ from typing import Any
 from pydantic import Field
 
 from llmgenie_mcp import redact
-from llmgenie_mcp.actions._configured import unready
+from llmgenie_mcp.actions._configured import model_ready
 from llmgenie_mcp.engine.situation import ActionContext, Situation
-from llmgenie_mcp.errors import ActionError, BadParams, shorten
+from llmgenie_mcp.errors import ActionError, shorten
 from llmgenie_mcp.models import Asker, Connection, Question, Unanswered, fitting
 from llmgenie_mcp.plugins import Params, action
-from llmgenie_mcp.records import Document, Refusal, Title
+from llmgenie_mcp.records import Document, Title
 
-EXAMPLE = "{kind: ollama, url: 'http://127.0.0.1:11434', model: qwen3, allow_private: true}"
 TOLD, PULSE = 0.1, 2.0
 """Seconds between two pieces of progress while text comes, and while none does."""
 SHOWN = 2000
@@ -40,25 +39,6 @@ class AskModel(Params):
     max_tokens: int | None = Field(default=None, ge=1, description="Of the answer, at most as in the settings.")
 
 
-def _ready(situation: Situation, params: AskModel | None) -> Refusal | None:
-    refusal = unready(situation, "models", params.name if params else None, "model", EXAMPLE)
-    if refusal is not None or params is None:
-        return refusal
-    most = situation.settings.models[params.name].max_tokens
-    if params.max_tokens is not None and params.max_tokens > most:
-        hint = f"Ask for {most} at most; a person can allow more in the settings."
-        raise BadParams(f"max_tokens is {params.max_tokens}, and {params.name} may give {most}.", hint)
-    if params.schema_ is not None:
-        fitting.check_schema(params.schema_)
-    if kinds := redact.find([params.prompt, params.system, params.schema_]):
-        message = (
-            f"The prompt holds what looks like a secret ({', '.join(kinds)}), and would go to somebody else. "
-            "Leave it out, or write what it is for instead."
-        )
-        return Refusal("rule_matched", "models.secrets", message, {"action.secrets": kinds})
-    return None
-
-
 def _resource(situation: Situation, params: AskModel) -> Document:
     model = situation.settings.models.get(params.name)
     return {"type": "model", "id": params.name, **({"url": model.url} if model else {})}
@@ -69,7 +49,7 @@ def _resource(situation: Situation, params: AskModel) -> Document:
     params=AskModel,
     slow=True,
     needs="models",
-    ready=_ready,
+    ready=model_ready,
     resource=_resource,
     example={"name": "small", "prompt": "Name this function: it splits a line into tokens."},
 )

@@ -16,14 +16,14 @@ from typing import Any
 from pydantic import Field
 
 from llmgenie_mcp import redact
-from llmgenie_mcp.actions._configured import unconfigured, unready
-from llmgenie_mcp.actions.model import EXAMPLE, asking
+from llmgenie_mcp.actions._configured import opinion_ready
+from llmgenie_mcp.actions.model import asking
 from llmgenie_mcp.engine.situation import ActionContext, Situation
-from llmgenie_mcp.errors import ActionError, BadParams, UnknownName, shorten
+from llmgenie_mcp.errors import ActionError, BadParams, UnknownName, counted, shorten
 from llmgenie_mcp.models import BYTES_A_TOKEN, Question, fitting
 from llmgenie_mcp.models.change import Base, Change, base_of, read
 from llmgenie_mcp.plugins import Params, action
-from llmgenie_mcp.records import Document, Refusal
+from llmgenie_mcp.records import Document
 from llmgenie_mcp.signals.opinion import TABLE
 
 LOOSE = frozenset({"assignment", "url_password"})
@@ -74,17 +74,6 @@ class ReviewDiff(Params):
     )
 
 
-def _ready(situation: Situation, params: ReviewDiff | None) -> Refusal | None:
-    settings = situation.settings
-    if params is None or params.name is not None:  # without a name, one may still be given
-        return unready(situation, "models", params.name if params else None, "model", EXAMPLE)
-    if settings.opinions.model:
-        return unconfigured(situation, "models", settings.opinions.model, "model", EXAMPLE)
-    if len(settings.models) > 1:
-        raise BadParams("Several models could be asked.", f"Name one as `name`: {', '.join(settings.models)}.")
-    return unready(situation, "models", None, "model", EXAMPLE)
-
-
 def _resource(situation: Situation, params: ReviewDiff) -> Document:
     model = situation.settings.models.get(_model(situation, params))
     about = {"type": "model", "id": _model(situation, params), "source": _branch(situation, params)}
@@ -96,7 +85,7 @@ def _resource(situation: Situation, params: ReviewDiff) -> Document:
     params=ReviewDiff,
     slow=True,
     needs="models",
-    ready=_ready,
+    ready=opinion_ready,
     resource=_resource,
     example={"instance": "REV-1"},
 )
@@ -199,7 +188,7 @@ def _messages(made: Document, change: Change, skip: tuple[str, ...]) -> tuple[di
         hint = "Take it out of the branch's commits, not only of the files; and have it renewed where it was pushed."
         raise ActionError(f"The diff holds what looks like a secret ({', '.join(grave)}); it was not sent.", hint)
     mark = secrets.token_hex(8)
-    told = [f"A change of {len(change.files)} files to go into {made['base']}."]
+    told = [f"A change of {counted(len(change.files), 'file')} to go into {made['base']}."]
     if change.binary:
         told.append(f"Content left out as binary: {shorten(', '.join(change.binary), 1000)}.")
     if skip:

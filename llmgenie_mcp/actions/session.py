@@ -9,7 +9,7 @@ from pydantic import Field
 
 from llmgenie_mcp.engine.situation import ActionContext, Situation
 from llmgenie_mcp.errors import BadParams, ProjectError, UnknownName, shorten
-from llmgenie_mcp.plugins import Params, action
+from llmgenie_mcp.plugins import Params, action, given
 from llmgenie_mcp.project import git_top, resolve, store_of
 from llmgenie_mcp.records import Document, Id, Refusal, Session, Text, Title, now
 
@@ -40,9 +40,8 @@ class FinishSession(OneSession):
     summary: Text = Field(default="", description="What was done, what is left.")
 
 
-def _startable(situation: Situation, params: StartSession | None) -> Refusal | None:
-    if params is None:
-        return None
+@given
+def _startable(situation: Situation, params: StartSession) -> Refusal | None:
     modes = situation.workflows["modes"].states
     if params.mode is not None and params.mode not in modes:
         raise UnknownName("mode", params.mode, modes)

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from itertools import islice
 from typing import Any
 
 from pydantic import Field
 
+from llmgenie_mcp.actions._open import claimed, completed, ready_tasks, task_of
 from llmgenie_mcp.contextdata import fitting, matcher, task_order
 from llmgenie_mcp.engine.situation import ActionContext, Reader, Situation
 from llmgenie_mcp.errors import BadParams, UnknownName
-from llmgenie_mcp.plugins import Move, Params, action, actions
-from llmgenie_mcp.records import PRIORITIES, Document, Id, Priority, Refusal, Task, Text, Title, now
-from llmgenie_mcp.signals.task import is_open
+from llmgenie_mcp.plugins import Move, Params, action, actions, given
+from llmgenie_mcp.records import Document, Id, Priority, Refusal, Task, Text, Title, now
 from llmgenie_mcp.storage import Holds
 
 FEW = 30
@@ -93,7 +92,7 @@ def create_task(ctx: ActionContext, params: CreateTask) -> Document:
 @action("update_task", params=UpdateTask, example={"id": "TSK-1", "priority": "critical"})
 def update_task(ctx: ActionContext, params: UpdateTask) -> Document:
     """Change fields of a task; its status moves with claim_task, complete_task and move_task."""
-    task = _task(ctx.situation.reader, params.id)
+    task = task_of(ctx.situation.reader, params.id)
     changes = params.model_dump(exclude_unset=True, exclude={"id", "expected_version"})
     nulls = [name for name, value in changes.items() if value is None and name not in ("assignee", "roadmap_item")]
     if nulls:
@@ -105,26 +104,11 @@ def update_task(ctx: ActionContext, params: UpdateTask) -> Document:
     return {"id": params.id, "task": _short(document)}
 
 
-def _claimed(situation: Situation, params: ClaimTask | None) -> Move | Refusal:
-    if params is not None and params.id is not None:
-        _task(situation.reader, params.id)
-        return Move("task", "claim", params.id)
-    ready = _most_urgent(situation)
-    if ready:
-        return Move("task", "claim", ready["id"])
-    initial = situation.workflows["task"].initial
-    if waiting := [task["id"] for task in islice(situation.reader.each("tasks", {"status": initial}), 10)]:
-        why = f"{', '.join(waiting)} wait for what they depend on; complete or cancel that first."
-        return Refusal("nothing_ready", f"task.{initial}.claim", why)
-    fix = {"action": "create_task", "params": {"title": "…"}}
-    return Refusal("nothing_ready", f"task.{initial}.claim", f"There is no task in {initial}.", fix=fix)
-
-
-@action("claim_task", params=ClaimTask, move=_claimed, example={"id": "TSK-1"})
+@action("claim_task", params=ClaimTask, move=claimed, example={"id": "TSK-1"})
 def claim_task(ctx: ActionContext, _params: ClaimTask) -> Document:
     """Take a task, or the most urgent one that is ready; no two agents get the same."""
     situation = ctx.situation
-    task = _task(situation.reader, _moved(situation))
+    task = task_of(situation.reader, _moved(situation))
     session = situation.session
     task |= {"assignee": situation.actor.id, "session": session["id"] if session else None}
     document = ctx.write.put("tasks", task["id"], task)
@@ -135,39 +119,23 @@ def claim_task(ctx: ActionContext, _params: ClaimTask) -> Document:
     return {"id": task["id"], "task": {**_short(document), "description": document["description"]}}
 
 
-def _completed(situation: Situation, params: CompleteTask | None) -> Move | Refusal | None:
-    id_, states = (situation.session or {}).get("task"), situation.workflows["task"].states_with("complete")
-    if params is not None:
-        id_ = params.id or id_
-    elif id_ is None or _task(situation.reader, id_)["status"] not in states:
-        if any(situation.reader.count("tasks", {"status": state}) for state in states):
-            return None  # it depends on which one is named
-        fix = {"action": "create_task", "params": {"title": "…"}}
-        return Refusal("no_transition", "task.complete", "There is no open task.", fix=fix)
-    if id_ is None:
-        raise BadParams("Which task? This session has none.", "Name it as `id`.")
-    _task(situation.reader, id_)
-    return Move("task", "complete", id_)
-
-
 @action(
     "complete_task",
     params=CompleteTask,
-    move=_completed,
+    move=completed,
     example={"id": "TSK-1", "summary": "Wrote the parser; the tests pass."},
 )
 def complete_task(ctx: ActionContext, params: CompleteTask) -> Document:
     """Mark a task as done, with a summary; refused while what it depends on is open."""
-    task = _task(ctx.situation.reader, _moved(ctx.situation))
+    task = task_of(ctx.situation.reader, _moved(ctx.situation))
     document = ctx.write.put("tasks", task["id"], {**task, "summary": params.summary, "completed_at": now()})
-    freed = [t["id"] for t in _ready(ctx.situation, {"dependencies": Holds(task["id"])})]
+    freed = [t["id"] for t in ready_tasks(ctx.situation, {"dependencies": Holds(task["id"])})]
     return {"id": task["id"], "task": _short(document), "now_ready": freed}
 
 
-def _other(situation: Situation, params: MoveTask | None) -> Move | Refusal | None:
-    if params is None:
-        return None
-    _task(situation.reader, params.id)
+@given
+def _other(situation: Situation, params: MoveTask) -> Move | Refusal:
+    task_of(situation.reader, params.id)
     if (own := f"{params.trigger}_task") in actions():
         fix = {"action": own, "params": {"id": params.id}}
         return Refusal(
@@ -186,7 +154,7 @@ def move_task(ctx: ActionContext, params: MoveTask) -> Document:
     """Move a task by any other trigger of its workflow: block, unblock, release, cancel, reopen."""
     if params.comment:
         ctx.notes.append(params.comment)
-    task = _task(ctx.situation.reader, params.id)
+    task = task_of(ctx.situation.reader, params.id)
     if task["status"] == ctx.situation.workflows["task"].initial:
         task = ctx.write.put("tasks", params.id, {**task, "assignee": None, "session": None})
     return {"id": params.id, "task": _short(task)}
@@ -196,38 +164,10 @@ def move_task(ctx: ActionContext, params: MoveTask) -> Document:
 def list_tasks(ctx: ActionContext, params: ListTasks) -> Document:
     """List tasks, the most urgent first."""
     matches = matcher(params.query)
-    tasks = _ready(ctx.situation) if params.ready else sorted(ctx.situation.reader.all("tasks"), key=task_order)
+    tasks = ready_tasks(ctx.situation) if params.ready else sorted(ctx.situation.reader.all("tasks"), key=task_order)
     found = [task for task in tasks if matches(task)]
     shown = [_short(task) for task in found[: params.limit]]
     return {"tasks": shown if params.limit > FEW else fitting(shown), "total": len(found)}
-
-
-def _ready(situation: Situation, where: Mapping[str, object] | None = None) -> list[Document]:
-    """Tasks in the initial state whose dependencies are all done, the most urgent first; only those that fit `where`."""
-    reader, initial = situation.reader, situation.workflows["task"].initial
-    candidates = sorted(reader.all("tasks", {"status": initial, **(where or {})}), key=task_order)
-    return [task for task in candidates if _is_ready(reader, task)]
-
-
-def _is_ready(reader: Reader, task: Document) -> bool:
-    return not any(is_open(reader, other) for other in task["dependencies"])
-
-
-def _most_urgent(situation: Situation) -> Document | None:
-    """The first of the tasks that are ready: by priority, then by when they were made. It looks at no more than it must."""
-    reader, initial = situation.reader, situation.workflows["task"].initial
-    for priority in PRIORITIES:
-        for task in reader.each("tasks", {"status": initial, "priority": priority}):
-            if _is_ready(reader, task):
-                return task
-    return None
-
-
-def _task(reader: Reader, id_: str) -> Document:
-    task = reader.get("tasks", id_)
-    if task is None:
-        raise UnknownName("task", id_, [t["id"] for t in reader.all("tasks")])
-    return task
 
 
 def _moved(situation: Situation) -> str:
@@ -240,7 +180,7 @@ def _check_links(reader: Reader, id_: str, dependencies: Iterable[str], roadmap_
     """What a task names must exist, and no task may wait for itself."""
     for other in dependencies:
         if other != id_:
-            _task(reader, other)
+            task_of(reader, other)
         if way := _way(reader, other, id_):
             raise BadParams(
                 f"{id_} would wait for itself: {' → '.join([id_, *way])}.",

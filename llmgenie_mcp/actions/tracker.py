@@ -7,12 +7,12 @@ from typing import Any
 
 from pydantic import Field
 
-from llmgenie_mcp.actions._configured import unready
+from llmgenie_mcp.actions._configured import Configured
 from llmgenie_mcp.engine.situation import ActionContext, Situation, StoreReader
 from llmgenie_mcp.errors import ActionError
 from llmgenie_mcp.outbox import Cause
 from llmgenie_mcp.plugins import Params, action
-from llmgenie_mcp.records import Document, Outcome, Refusal, Title
+from llmgenie_mcp.records import Document, Outcome, Title
 
 EXAMPLE = "{kind: github, repository: owner/name, token: {env: GITHUB_TOKEN}}"
 SHOWN = 60
@@ -28,10 +28,6 @@ class SyncTracker(Params):
     dry_run: bool = Field(default=False, description="Say what would be done, and change nothing on either side.")
 
 
-def _ready(situation: Situation, params: SyncTracker | None) -> Refusal | None:
-    return unready(situation, "trackers", params.name if params else None, "tracker", EXAMPLE)
-
-
 def _resource(_situation: Situation, params: SyncTracker) -> Document:
     return {"type": "tracker", "id": params.name or "*"}
 
@@ -41,7 +37,7 @@ def _resource(_situation: Situation, params: SyncTracker) -> Document:
     params=SyncTracker,
     slow=True,
     everywhere=True,
-    ready=_ready,
+    ready=Configured("trackers", "tracker", EXAMPLE),
     resource=_resource,
     needs="trackers",
     example={"name": "github", "dry_run": True},
@@ -60,7 +56,7 @@ def sync_tracker(ctx: ActionContext, params: SyncTracker) -> Document:
 
 
 def _sync(ctx: ActionContext, name: str, report: list[Document], *, dry_run: bool) -> None:
-    from llmgenie_mcp.trackers import Unanswered, tracker_of
+    from llmgenie_mcp.trackers import Unanswered, switched_off, tracker_of
     from llmgenie_mcp.trackers.place import Place
     from llmgenie_mcp.trackers.sync import Sync
 
@@ -68,6 +64,8 @@ def _sync(ctx: ActionContext, name: str, report: list[Document], *, dry_run: boo
     if not isinstance(situation.reader, StoreReader):
         raise RuntimeError("a slow action reads what was committed")
     settings = situation.settings.trackers[name]
+    if why := switched_off(settings, situation.settings, trusted=situation.trusted):
+        raise ActionError(why, "A person takes it out of plugins.disabled in the settings, or this tracker.")
     place = Place(
         name,
         settings,

@@ -25,7 +25,8 @@ def command(site: Site, *words: str) -> str:
 
 CLOSED = (
     '"$@" || { status=$?; [ "$status" = 2 ] || '
-    'echo "llmgenie: the hook ended with $status and gave no answer, so this is refused: llmgenie doctor" >&2; exit 2; }'
+    'echo "llmgenie: the hook ended with $status and gave no answer, so this is refused. A person mends it: llmgenie doctor '
+    '--fix; where llmgenie was removed, by taking what names it out of the settings of this agent" >&2; exit 2; }'
 )
 """A hook that crashes, is killed or is gone: refused, where the host itself would let the tool run."""
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
-from llmgenie_mcp.edits import ledger
-from llmgenie_mcp.engine import tally
-from llmgenie_mcp.engine.definitions import Definitions
-from llmgenie_mcp.engine.judge import Judgement
 from llmgenie_mcp.errors import StorageError
-from llmgenie_mcp.plugins import Action
-from llmgenie_mcp.records import Document
+from llmgenie_mcp.outcome import Document
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from llmgenie_mcp.engine.definitions import Definitions
+    from llmgenie_mcp.engine.judge import Judgement
+    from llmgenie_mcp.plugins import Action
 
 _WORDS = re.compile(r"[a-z0-9]+")
 HYPOTHETICAL = "(new)"
@@ -37,6 +40,8 @@ def blocked_line(action: Action, judgement: Judgement, reasons: int = 2) -> Docu
         if refusal.fix:
             params = {name: value for name, value in refusal.fix["params"].items() if value != HYPOTHETICAL}
             short["fix"] = {**refusal.fix, "params": params}
+        elif refusal.next:
+            short["next"] = refusal.next
         shown.append(short)
     more = len(judgement.refusals) - len(shown)
     return {"name": action.name, "reasons": shown, **({"more_reasons": more} if more else {})}
@@ -53,14 +58,9 @@ def rank(action: Action, query: str) -> int:
     return score
 
 
-def enforcement(definitions: Definitions, warnings: list[str], store: Path) -> Document:
-    """Which policies are in force, at which points they are enforced, and what keeps that from being complete.
-
-    Returns:
-        {"policies": […], "installed": [file, …], "points": {name: {last, allow, ask, deny, fault, rules: {rule: count}}},
-        "trusted", "notes"}; `last` is when a point spoke last, in UTC, and the others are counts.
-    """
-    policies = [
+def enforced(definitions: Definitions) -> list[Document]:
+    """What `enforcement` tells of each policy."""
+    return [
         {
             "name": name,
             "version": entry.value.version,
@@ -71,7 +71,24 @@ def enforcement(definitions: Definitions, warnings: list[str], store: Path) -> D
         }
         for name, entry in definitions.catalog.policies.items()
     ]
-    notes = [*definitions.catalog.notes, *warnings]
+
+
+def enforcement(policies: Sequence[Document], known: Iterable[str], trusted: bool, store: Path) -> Document:
+    """Which policies are in force, at which points they are enforced, and what keeps that from being complete.
+
+    Args:
+        policies: as `enforced` tells them.
+        known: what people should know about the definitions and the store, a sentence each.
+        trusted: whether a person accepted the project's own definitions.
+        store: the project's.
+
+    Returns:
+        {"policies": […], "installed": [file, …], "points": {name: {last, allow, ask, deny, fault, rules: {rule: count}}},
+        "trusted", "notes"}; `last` is when a point spoke last, in UTC, and the others are counts.
+    """
+    from llmgenie_mcp.engine import tally
+
+    notes = [*known]
     installed = _installed(store, notes)
     if not installed:
         notes.append("Nothing is installed that stops an agent past the server: llmgenie init.")
@@ -80,16 +97,18 @@ def enforcement(definitions: Definitions, warnings: list[str], store: Path) -> D
         for name, said in sorted(tally.summary(store).items())
     }
     return {
-        "policies": policies,
+        "policies": [*policies],
         "installed": installed,
         "points": spoken,
-        "trusted": definitions.trusted,
+        "trusted": trusted,
         "notes": notes,
     }
 
 
 def _installed(store: Path, notes: list[str]) -> list[str]:
     """The files that `init` wrote outside the store, as they are named from the project."""
+    from llmgenie_mcp.edits import ledger
+
     try:
         known = ledger.load(store)
     except StorageError as error:

@@ -14,6 +14,7 @@ from pathlib import Path
 from llmgenie_mcp.engine.resources import resource_of
 from llmgenie_mcp.engine.situation import Situation, request_of
 from llmgenie_mcp.engine.spreading import spread
+from llmgenie_mcp.engine.ways import with_a_way
 from llmgenie_mcp.operations import READING, Operation
 from llmgenie_mcp.policy import PolicySet, Reason
 from llmgenie_mcp.project import git_top
@@ -40,7 +41,7 @@ def against(policies: PolicySet, situation: Situation, operations: Iterable[Oper
             mark = (reason.policy, reason.rule, reason.message)
             if mark not in seen:
                 seen.add(mark)
-                yield reason
+                yield with_a_way(reason, name, resource)
 
 
 def _place(root: Path, operation: Operation) -> Path:

@@ -6,7 +6,7 @@ Synchronous and thread-safe: faces call it from threads. `run_action`, read from
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -16,8 +16,9 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel
 
 from llmgenie_mcp import contextdata, validation
-from llmgenie_mcp.engine import approvals, deliveries, events, judge, oversight, overview, receipts, replay, runs
+from llmgenie_mcp.engine import approvals, deliveries, events, oversight, overview, receipts, replay, runs
 from llmgenie_mcp.engine.acting import Act
+from llmgenie_mcp.engine.asking import Ask
 from llmgenie_mcp.engine.definitions import Definitions
 from llmgenie_mcp.engine.guard import Guard
 from llmgenie_mcp.engine.open_guard import guard_of
@@ -107,9 +108,9 @@ class Engine(Questions):
         """
         return self._watcher.subscribe(callback, waits_for=waits_for)
 
-    def wake(self) -> None:
-        """Tell subscribers now of what this process has committed past the Engine's own methods."""
-        self._watcher.wake()
+    def wake(self, touched: Collection[str] | None = None) -> None:
+        """Tell subscribers now of what this process has committed past the Engine's own methods; see `Watcher.wake`."""
+        self._watcher.wake(touched)
 
     # -- what is done ------------------------------------------------------------------------------------------------
 
@@ -126,6 +127,7 @@ class Engine(Questions):
         cancel: threading.Event | None = None,
         cause: Cause | None = None,
         part: Part | None = None,
+        ask: Ask | None = None,
     ) -> Outcome:
         """Run an action, if workflow and policies allow it.
 
@@ -139,6 +141,7 @@ class Engine(Questions):
             cancel: set it to stop a slow action.
             cause: why the engine acts by itself.
             part: of what other action it is a step.
+            ask: puts questions of other servers to the person behind the caller; see `engine.asking`.
 
         Raises:
             UnknownName, BadParams, DefinitionError, StorageError. A refusal is an Outcome.
@@ -149,7 +152,7 @@ class Engine(Questions):
         world = World()
         ctx = ActionContext(self._look_outside(definitions, offer, args, session, actor, world), report=progress)
         ctx.cancel, ctx.routes, ctx.cause = cancel or ctx.cancel, definitions.routes, cause
-        ctx.act = partial(self.run_action, session=session, actor=actor)
+        ctx.act, ctx.ask = partial(self.run_action, session=session, actor=actor, ask=ask), ask
         ctx.prepared = offer.prepare(ctx, args) if offer.prepare else None
         if not offer.changes:
             return self._read(definitions, offer, args, ctx, part)
@@ -323,9 +326,7 @@ class Engine(Questions):
         Raises:
             UnknownName: no such item of the outbox.
         """
-        done = deliveries.replay(self.storage, ids, actor)
-        self._watcher.wake()
-        return done
+        return self._woken(deliveries.replay(self.storage, ids, actor))
 
     def retry_deliveries(self, ids: Sequence[str], *, actor: Actor = AGENT) -> list[str]:
         """Have deliveries tried now, whether they wait for their next attempt or were given up. Returns their ids.
@@ -333,9 +334,7 @@ class Engine(Questions):
         Raises:
             UnknownName: no such item of the outbox.
         """
-        done = deliveries.retry(self.storage, ids, actor)
-        self._watcher.wake()
-        return done
+        return self._woken(deliveries.retry(self.storage, ids, actor))
 
     def skip_deliveries(self, ids: Sequence[str], *, actor: Actor = AGENT) -> list[str]:
         """Give up deliveries that wait, so that what stands behind them goes on. Returns the ids of those that waited.
@@ -343,9 +342,7 @@ class Engine(Questions):
         Raises:
             UnknownName: no such item of the outbox.
         """
-        done = deliveries.skip(self.storage, ids, actor)
-        self._watcher.wake()
-        return done
+        return self._woken(deliveries.skip(self.storage, ids, actor))
 
     def drop_deliveries(self, ids: Sequence[str], *, actor: Actor = AGENT) -> list[str]:
         """Take items off the outbox without delivering them; the log keeps what they were. Returns their ids.
@@ -353,15 +350,18 @@ class Engine(Questions):
         Raises:
             UnknownName: no such item of the outbox.
         """
-        done = deliveries.drop(self.storage, ids, actor)
-        self._watcher.wake()
-        return done
+        return self._woken(deliveries.drop(self.storage, ids, actor))
 
     def guard(self) -> Guard:
         """What decides about operations past llmgenie's own actions, by the definitions as they are now."""
         return guard_of(self.project, self.storage, lambda: self.definitions, self._watcher.wake)
 
     # -- how -----------------------------------------------------------------------------------------------------------
+
+    def _woken(self, changed: list[str]) -> list[str]:
+        """Have whoever delivers look at once; what was changed."""
+        self._watcher.wake()
+        return changed
 
     def _run(self, action: str, params: Document) -> Outcome:
         return self.run_action(action, params)
@@ -392,4 +392,4 @@ class Engine(Questions):
         return outcome
 
 
-__all__ = ["AGENT", "Actor", "Decision", "Engine", "Outcome", "judge"]
+__all__ = ["AGENT", "Actor", "Decision", "Engine", "Outcome"]

@@ -18,9 +18,10 @@ from llmgenie_mcp.engine.made import MAKERS, was_made
 from llmgenie_mcp.engine.resources import resource_of
 from llmgenie_mcp.engine.situation import ActionContext, Situation, StoreReader, World, request_of, situation_in
 from llmgenie_mcp.engine.spreading import spread
+from llmgenie_mcp.engine.ways import with_a_way
 from llmgenie_mcp.errors import StorageError
 from llmgenie_mcp.frozen import dataclass
-from llmgenie_mcp.operations import ABOUT, READING, Operation
+from llmgenie_mcp.operations import READING, Operation
 from llmgenie_mcp.outbox import Routes
 from llmgenie_mcp.outcome import Actor, Document
 from llmgenie_mcp.policy import Decision, Reason
@@ -226,7 +227,7 @@ class Guard:
             resource = resource_of(situation, name, redact.redact(situation.params), base=folder)
             decision = self._without_secrets(replace(situation, resource=resource), decision, only)
         if decision.effect != "allow":
-            decision = replace(decision, reasons=tuple(_with_a_way(r, name, resource) for r in decision.reasons))
+            decision = replace(decision, reasons=tuple(with_a_way(r, name, resource) for r in decision.reasons))
         if self.closed and name not in HARMLESS and decision.effect != "deny":
             decision = replace(decision, effect="deny", reasons=(_closed(self.broken), *decision.reasons))
         return Finding(operation, resource, decision)
@@ -248,14 +249,6 @@ class Guard:
 
         reasons, audit = (tuple(map(told, found)) for found in (decision.reasons, decision.audit))
         return replace(decision, reasons=reasons, audit=audit)
-
-
-def _with_a_way(reason: Reason, operation: str, resource: Document) -> Reason:
-    """A reason to ask a person that names no way out, with asking as the way, where a person's yes would open it."""
-    about = {name: resource[name] for name in ABOUT.get(operation, ()) if resource.get(name) not in (None, "", False)}
-    if reason.effect != "ask" or reason.fix is not None or not about or "approval.granted" not in reason.values:
-        return reason
-    return replace(reason, fix={"action": "request_approval", "params": {"action": operation, "params": about}})
 
 
 def _is_first(folder: Path) -> bool:

@@ -7,20 +7,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from llmgenie_mcp import machine, plugins
-from llmgenie_mcp.config import Settings
-from llmgenie_mcp.engine import beyond
 from llmgenie_mcp.engine.situation import ENGINE_WORKFLOWS, Situation, own_triggers, request_of
+from llmgenie_mcp.engine.ways import in_words, with_a_way
 from llmgenie_mcp.expressions import UNKNOWN
 from llmgenie_mcp.frozen import dataclass
-from llmgenie_mcp.loader.catalog import Catalog
 from llmgenie_mcp.machine import Step
+from llmgenie_mcp.outcome import Document, Refusal
 from llmgenie_mcp.plugins import Action, Move
 from llmgenie_mcp.policy import Decision, PolicySet, Reason
-from llmgenie_mcp.records import Document, Refusal
-from llmgenie_mcp.workflow import Workflow
+
+if TYPE_CHECKING:
+    from llmgenie_mcp.config import Settings
+    from llmgenie_mcp.loader.catalog import Catalog
+    from llmgenie_mcp.workflow import Workflow
 
 ABOUT_PARAMS = ("resource.", "action.params")
 
@@ -97,21 +99,23 @@ def judge(
     if action.resource and params is not None:
         situation.resource = action.resource(situation, params)
     decision = policies.decide(request_of(policies, situation))
-    against, conditions = _sorted(decision, asking=params is None)
+    against, conditions = _sorted(decision, situation, asking=params is None)
     refusals += against
     if action.operations and params is not None:
+        from llmgenie_mcp.engine import beyond  # asking what is open needs none of it
+
         refusals += map(refusal_of, beyond.against(policies, situation, action.operations(situation, params)))
     return Judgement(tuple(refusals), step, decision, tuple(conditions))
 
 
-def _sorted(decision: Decision, *, asking: bool) -> tuple[list[Refusal], list[str]]:
+def _sorted(decision: Decision, situation: Situation, *, asking: bool) -> tuple[list[Refusal], list[str]]:
     """What policies have against it, and what they would have by parameters that are not given while one is only asking."""
     refusals, conditions = [], []
     for reason in decision.reasons:
         if asking and reason.unknown and all(name.startswith(ABOUT_PARAMS) for name in reason.unknown):
             conditions.append(f"{reason.policy}/{reason.rule}: depends on {', '.join(reason.unknown)}")
         else:
-            refusals.append(refusal_of(reason))
+            refusals.append(refusal_of(with_a_way(reason, situation.action, situation.params or {})))
     return refusals, conditions
 
 
@@ -120,6 +124,8 @@ def _at_a_glance(
 ) -> Judgement | None:
     """The judgement where a look at the states, and at what policies can say at all, is enough; else None."""
     if bound and any(_closed(catalog, situation, action)):
+        return CLOSED
+    if action.needs and not getattr(situation.settings, action.needs):
         return CLOSED
     if params is not None or action.ready is not None or action.move is not None:
         return None
@@ -162,6 +168,7 @@ def refusal_of(reason: Reason) -> Refusal:
         {name: "unknown" if value is UNKNOWN else value for name, value in reason.values.items()},
         reason.fix,
         tuple(reason.clauses),
+        in_words(reason),
     )
 
 

@@ -7,11 +7,11 @@ from typing import Any
 
 from pydantic import Field, create_model
 
-from llmgenie_mcp.engine.situation import ENGINE_WORKFLOWS, ActionContext, Situation, open_instances
-from llmgenie_mcp.errors import UnknownName
+from llmgenie_mcp.engine.moves import Triggered
+from llmgenie_mcp.engine.situation import ENGINE_WORKFLOWS, ActionContext, Situation
 from llmgenie_mcp.expressions import UNKNOWN
 from llmgenie_mcp.frozen import dataclass
-from llmgenie_mcp.plugins import Action, Move, Params
+from llmgenie_mcp.plugins import Action, Params, given
 from llmgenie_mcp.records import Document, Instance, Refusal
 from llmgenie_mcp.workflow import Workflow
 
@@ -49,58 +49,6 @@ def workflow_actions(workflows: Mapping[str, Workflow], taken: Mapping[str, Acti
     return offers
 
 
-def find_move(
-    situation: Situation, trigger: str, instance: str | None, *, subject: object = None
-) -> Move | Refusal | None:
-    """The instance that `trigger` is meant for.
-
-    Args:
-        situation: who asks.
-        trigger: the trigger's name.
-        instance: an id that the caller gave; else the session's own instance, else the only open one that fits.
-        subject: only instances about this count, when given.
-
-    Returns:
-        The move; a Refusal when several fit; None when there is none.
-
-    Raises:
-        UnknownName: there is no instance of that id.
-    """
-    flows = {
-        name: flow
-        for name, flow in situation.workflows.items()
-        if name not in ENGINE_WORKFLOWS and trigger in flow.triggers
-    }
-    if instance is not None:
-        document = situation.reader.get("instances", instance)
-        if document is None:
-            raise UnknownName("instance", instance, [d["id"] for d in situation.reader.all("instances")])
-        rule = f"{document['workflow']}.{trigger}"
-        if document["workflow"] in ENGINE_WORKFLOWS or document["workflow"] not in situation.workflows:
-            message = f"{instance} runs by {document['workflow']}, which is no workflow that {trigger} could move."
-            return Refusal("no_transition", rule, message)
-        if subject not in (None, document["subject"]):
-            message = f"{instance} is about {document['subject']}, not {subject}."
-            return Refusal("no_transition", rule, message, {"instance.subject": document["subject"]})
-        return Move(document["workflow"], trigger, instance)
-    own = (situation.session or {}).get("instance")
-    document = situation.reader.get("instances", own) if own else None
-    if document and document["workflow"] in flows and subject in (None, document["subject"]):
-        return Move(document["workflow"], trigger, document["id"])
-    found = [d for d in open_instances(situation.reader, flows) if subject in (None, d["subject"])]
-    if len(found) > 1 and (branch := situation.fact("git.branch")) is not UNKNOWN:
-        here = [d for d in found if flows[d["workflow"]].subject != "branch" or d["subject"] == branch]
-        found = here or found
-    if not found:
-        return None
-    if len(found) > 1:
-        ids = ", ".join(f"{d['id']} ({d['subject']}, {d['state']})" for d in found[:10])
-        values = {"instance.id": [d["id"] for d in found[:10]]}
-        fix = {"action": trigger, "params": {"instance": "…"}}
-        return Refusal("ambiguous", trigger, f"Several could be meant: {ids}. Name one as `instance`.", values, fix)
-    return Move(found[0]["workflow"], trigger, found[0]["id"])
-
-
 def _trigger(trigger: str, flows: list[Workflow]) -> Action:
     transitions = [t for flow in flows for _, name, t in flow.edges() if name == trigger]
     text = next(
@@ -109,21 +57,13 @@ def _trigger(trigger: str, flows: list[Workflow]) -> Action:
     if any(t.approval for t in transitions):
         text += " Needs a person: ask with request_approval."
 
-    def move(situation: Situation, params: TriggerParams | None) -> Move | Refusal:
-        found = find_move(
-            situation, trigger, params.instance if params else None, subject=params.subject if params else None
-        )
-        if found is not None:
-            return found
-        fix = {"action": f"start_{flows[0].name}", "params": {}}
-        return Refusal("no_transition", f"{flows[0].name}.{trigger}", f"No {flows[0].name} is open.", fix=fix)
-
     def run(ctx: ActionContext, params: TriggerParams) -> Document:
         if params.comment:
             ctx.notes.append(params.comment)
         return {}
 
     example = {"instance": f"{flows[0].prefix}-1"}
+    move = Triggered(trigger, flows[0].name)
     return Action(trigger, text, TriggerParams, run, move=move, resource=_instance_resource, example=example)
 
 
@@ -170,11 +110,10 @@ class _Start:
             return situation.project.name
         return (situation.session or {}).get("id")
 
-    def ready(self, situation: Situation, given: Any) -> Refusal | None:
+    @given
+    def ready(self, situation: Situation, params: Any) -> Refusal | None:
         """Why it may not start: the subject is not there, or an instance about it is open."""
-        if given is None:
-            return None
-        subject = self.subject(situation, given)
+        subject = self.subject(situation, params)
         rule = f"{self.flow.name}.start"
         if subject is None:
             return Refusal("not_configured", rule, f"Which {self.kind}? There is none to take from here.")

@@ -12,7 +12,7 @@ from llmgenie_mcp import redact
 from llmgenie_mcp.engine import conversations, tally
 from llmgenie_mcp.engine.guard import Guard, Ruling
 from llmgenie_mcp.engine.tooluse import operations_of
-from llmgenie_mcp.errors import StorageError
+from llmgenie_mcp.errors import StorageError, counted
 from llmgenie_mcp.hosts import PROBE, HookEvent, ToolCall, Verdict
 from llmgenie_mcp.operations import Operation
 from llmgenie_mcp.outcome import Actor, Document
@@ -69,7 +69,7 @@ def explained(ruling: Ruling, effect: str) -> str:
         if reason.fix:
             lines.append(f"  Next: {_fix(reason)}")
     if len(ruling.reasons) > REASONS:
-        lines.append(f"  … and {len(ruling.reasons) - REASONS} more reasons.")
+        lines.append(f"  … and {counted(len(ruling.reasons) - REASONS, 'more reason')}.")
     if effect == "deny" and ruling.situation.actor.kind == "human":
         lines.append("Nothing was done. As a person you may decide otherwise: --no-verify skips this check.")
     elif effect == "deny":

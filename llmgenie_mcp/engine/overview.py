@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from llmgenie_mcp import validation
 from llmgenie_mcp.engine import answers
-from llmgenie_mcp.engine.definitions import Definitions
-from llmgenie_mcp.engine.resources import resource_of
 from llmgenie_mcp.engine.situation import Reader, Situation, open_instances, own_triggers, request_of
 from llmgenie_mcp.engine.standing import InForce, standing
+from llmgenie_mcp.engine.ways import with_a_way
 from llmgenie_mcp.errors import BadParams, UnknownName, shorten
-from llmgenie_mcp.operations import READING
-from llmgenie_mcp.plugins import Action
-from llmgenie_mcp.policy import Decision
-from llmgenie_mcp.records import Document
+from llmgenie_mcp.operations import ABOUT, READING
+from llmgenie_mcp.outcome import Document
+
+if TYPE_CHECKING:
+    from llmgenie_mcp.engine.definitions import Definitions
+    from llmgenie_mcp.plugins import Action
+    from llmgenie_mcp.policy import Decision
 
 DETAILED = 3
 """So many of the best matches of a query come with their JSON Schema."""
@@ -215,9 +218,16 @@ def decide(
         args = validation.check(offer, params, None)[1] if params else None
         judgement = definitions.judge(offer, situation, args)
         if only is None and judgement.decision is not None:
-            return judgement.decision
+            return _with_ways(judgement.decision, situation)
     else:
+        from llmgenie_mcp.engine.resources import resource_of
+
         situation.action, situation.params = action, validation.check_json(params, f"The parameters of {action}")
         situation.changes = action not in READING
         situation.resource = resource_of(situation, action, situation.params)
-    return definitions.policies.decide(request_of(definitions.policies, situation), only=only)
+    return _with_ways(definitions.policies.decide(request_of(definitions.policies, situation), only=only), situation)
+
+
+def _with_ways(decision: Decision, situation: Situation) -> Decision:
+    about = (situation.resource if situation.action in ABOUT else situation.params) or {}
+    return replace(decision, reasons=tuple(with_a_way(reason, situation.action, about) for reason in decision.reasons))

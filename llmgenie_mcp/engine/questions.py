@@ -57,7 +57,9 @@ class Questions(Observed):
 
     def enforcement_status(self) -> Document:
         """Which policies are in force, and what keeps enforcement from being complete."""
-        return answers.enforcement(self.definitions, self._warnings(), self.project.store)
+        definitions = self.definitions
+        known = (*definitions.catalog.notes, *self._warnings())
+        return answers.enforcement(answers.enforced(definitions), known, definitions.trusted, self.project.store)
 
     def action_schema(self, name: str) -> Document:
         """JSON Schema of an action's parameters. Raises UnknownName."""

@@ -6,7 +6,6 @@ they are read once, before the lock is taken, and every judgement of one request
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import field
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from llmgenie_mcp import plugins, redact
+from llmgenie_mcp.engine.asking import Ask
 from llmgenie_mcp.engine.standing import (
     ENGINE_WORKFLOWS,
     PROJECT_MODE,
@@ -23,7 +23,6 @@ from llmgenie_mcp.engine.standing import (
 )
 from llmgenie_mcp.expressions import UNKNOWN, Vocabulary
 from llmgenie_mcp.frozen import dataclass
-from llmgenie_mcp.outbox import Cause, Delivery, Routes
 from llmgenie_mcp.outcome import Actor, Document, Event, Outcome
 from llmgenie_mcp.plugins import Move
 from llmgenie_mcp.policy import PolicyRequest, PolicySet
@@ -32,9 +31,8 @@ from llmgenie_mcp.storage import Transaction
 
 if TYPE_CHECKING:
     from llmgenie_mcp.config import Settings
+    from llmgenie_mcp.outbox import Cause, Delivery, Routes
     from llmgenie_mcp.workflow import Workflow
-
-log = logging.getLogger(__name__)
 
 BUILT_IN = {
     "subject": ("kind", "id", "role"),
@@ -293,6 +291,7 @@ class ActionContext:
         act: runs another action as this caller, in this session: `Engine.run_action` but for `session` and `actor`.
         cancel: set when the caller gave up; a slow action stops what it started.
         prepared: what the action's `prepare` returned.
+        ask: puts a question of somebody else's program to the person behind the caller; None: there is none.
     """
 
     situation: Situation
@@ -309,6 +308,7 @@ class ActionContext:
     run_id: str | None = None
     act: Callable[..., Outcome] | None = None
     prepared: Any = None
+    ask: Ask | None = None
 
     @property
     def write(self) -> Transaction:
@@ -319,6 +319,8 @@ class ActionContext:
 
     def deliver(self, kind: str, name: str, payload: Document, *, lane: str = "") -> None:
         """Have a sink deliver something after the action's end: `kind` and `name` say where, see `outbox.Delivery`."""
+        from llmgenie_mcp.outbox import Delivery  # most of what is asked leads to none
+
         self.deliveries.append(Delivery(kind, name, payload, lane))
 
     def keep(self, table: str, prefix: str, document: Document) -> None:
@@ -335,7 +337,9 @@ class ActionContext:
         try:
             self.report(done, total, message)
         except Exception:
-            log.exception("progress could not be told")
+            import logging
+
+            logging.getLogger(__name__).exception("progress could not be told")
             self.report = None  # who does not listen is not told again; the work goes on
 
 

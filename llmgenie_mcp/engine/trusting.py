@@ -16,8 +16,8 @@ TABLE, ID = "told", "trust"
 LOST, GIVEN = "definitions.changed", "definitions.accepted"
 
 
-def notice(storage: Storage, project: Project, definitions: Definitions) -> bool:
-    """Write down that trust was lost or given again since somebody looked last; whether a line was written.
+def notice(storage: Storage, project: Project, definitions: Definitions) -> None:
+    """Write down that trust was lost or given again since somebody looked last.
 
     Definitions that were never accepted lose nothing.
 
@@ -27,11 +27,11 @@ def notice(storage: Storage, project: Project, definitions: Definitions) -> bool
         definitions: as they are now.
     """
     if storage.read_only or not _differs(storage.get(TABLE, ID) is not None, project, definitions):
-        return False
+        return
     with storage.begin() as tx:
         lost = tx.get(TABLE, ID) is not None
         if not _differs(lost, project, definitions):
-            return False
+            return
         line = {"type": GIVEN if lost else LOST, "actor": deliveries.SYSTEM}
         if lost:
             tx.delete(TABLE, ID)
@@ -40,7 +40,6 @@ def notice(storage: Storage, project: Project, definitions: Definitions) -> bool
         if silent := waiting(definitions):
             line["works_again" if lost else "silent"] = silent
         deliveries.commit(tx, line, definitions.routes, project, storage.last_seq() + 1)
-    return True
 
 
 def waiting(definitions: Definitions) -> list[str]:

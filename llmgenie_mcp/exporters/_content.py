@@ -15,7 +15,7 @@ from llmgenie_mcp.workflow import Workflow
 if TYPE_CHECKING:
     from llmgenie_mcp.engine import Engine
 
-TABLES = ("tasks", "roadmap", "notes", "lessons", "instances", "sessions")
+TABLES = ("tasks", "roadmap", "notes", "lessons", "comments", "links", "opinions", "instances", "sessions")
 
 
 @dataclass(frozen=True)

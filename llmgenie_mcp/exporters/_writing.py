@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from llmgenie_mcp.errors import ActionError, UsageError
 from llmgenie_mcp.exchange import Ledger, digests
 from llmgenie_mcp.exporters._content import Exported, Format
-from llmgenie_mcp.outcome import Actor, Outcome, Refusal
+from llmgenie_mcp.outcome import Actor, Outcome
 from llmgenie_mcp.storage.disk import replace_file
 
 if TYPE_CHECKING:
@@ -104,11 +104,10 @@ def _check(target: Path, files: Mapping[str, bytes], known: Mapping[str, Any], *
 
 def _refused(engine: Engine, target: Path, names: list[str], actor: Actor) -> Outcome | None:
     """The refusal, when a policy is against writing a file there."""
+    from llmgenie_mcp.engine.judge import refusal_of
+
     for name in names:
         decision = engine.enforce(None, "file.write", {"path": str(_path(target, name))}, actor=actor)
         if not decision.allowed:
-            reasons = tuple(
-                Refusal(r.code, f"{r.policy}/{r.rule}", r.message, dict(r.values), r.fix) for r in decision.reasons
-            )
-            return Outcome("denied", NAME, reasons=reasons)
+            return Outcome("denied", NAME, reasons=tuple(map(refusal_of, decision.reasons)))
     return None

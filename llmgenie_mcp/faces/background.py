@@ -1,18 +1,21 @@
-"""Slow actions at work in threads of their own, so that they never take those in which questions are answered."""
+"""The Engine at work beside the event loop: slow actions in threads of their own, so that questions get answered."""
 
 from __future__ import annotations
 
 import asyncio
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 import anyio
 
+from llmgenie_mcp.faces.workers import Workers
+
 T = TypeVar("T")
 THREADS = 32
-"""So many run at once; the next ones wait for their turn."""
+"""So many actions run at once; the next ones wait for their turn."""
+ANSWERS = 40
+"""So many questions are answered at once; over stdio nobody waits for a turn."""
 PATIENCE = 30.0
 """Seconds for a slow action to end once it was told to."""
 
@@ -21,9 +24,16 @@ class Background:
     """What works in the background for one server, and how it is told to stop."""
 
     def __init__(self) -> None:
-        self._threads = ThreadPoolExecutor(THREADS, "llmgenie-action")
+        self._threads = Workers(THREADS, "llmgenie-action")
+        self._answering = Workers(ANSWERS, "llmgenie-answer")
         self._running: dict[asyncio.Future[Any], threading.Event] = {}
         self._stopped = False
+        self.parked: dict[str, Any] = {}
+        """Actions that go on while a question of theirs lies with the client, by its mark (`mcp_question`)."""
+
+    async def answer(self, question: Callable[[], T]) -> T:
+        """Ask something that is answered at once, in a thread all the same: another process may hold the store's lock."""
+        return await self._answering.run(question)
 
     async def run(self, work: Callable[[], T], cancel: threading.Event) -> T:
         """Run `work` in a thread. When the caller is cancelled, `work` is told to stop and waited for: its end gets recorded.
@@ -34,7 +44,7 @@ class Background:
         """
         if self._stopped:
             cancel.set()
-        working = asyncio.get_running_loop().run_in_executor(self._threads, work)
+        working = self._threads.start(work)
         self._running[working] = cancel
         working.add_done_callback(lambda done: self._running.pop(done, None))
         try:
@@ -56,4 +66,3 @@ class Background:
         self.cancel()
         if self._running:
             await asyncio.wait(set(self._running), timeout=PATIENCE)
-        self._threads.shutdown(wait=False, cancel_futures=True)

@@ -34,20 +34,22 @@ def approvals(cli: Cli, everything: bool) -> None:
 
 
 @click.command(cls=Command)
-@click.argument("approval_id", metavar="APR-ID")
+@click.argument("approval_id", metavar="[APR-ID]", required=False)
 @click.option("--decline", is_flag=True, help="Say no.")
 @click.option("--comment", default="", help="Kept with the answer; the agent reads it.")
 @pass_cli
-def approve(cli: Cli, approval_id: str, decline: bool, comment: str) -> None:
+def approve(cli: Cli, approval_id: str | None, decline: bool, comment: str) -> None:
     """Answer what waits for a person.
 
-    Shows what it is about, then asks for a word to be typed. Works for a person at a terminal only; nothing skips the question.
+    Shows what it is about, then asks for a word to be typed. Without an id it is about the one that waits. Works for a person
+    at a terminal only; nothing skips the question.
     """
     project = cli.project
-    typed = f"llmgenie approve {approval_id}{' --decline' if decline else ''} --project {project.root}"
-    who = require_person("An approval", typed)
+    words = ["llmgenie approve", approval_id, "--decline" if decline else None, f"--project {project.root}"]
+    who = require_person("An approval", " ".join(filter(None, words)))
     with cli.engine() as engine:
-        approval = _pending(engine, approval_id)
+        approval = _pending(engine, approval_id or _only(engine))
+        approval_id = approval["id"]
         about = _about(engine, approval)
         text.say(_question_lines(approval, about), error=cli.json)
         if not confirmed(f"To {'decline' if decline else 'approve'}, as {who},"):
@@ -58,6 +60,16 @@ def approve(cli: Cli, approval_id: str, decline: bool, comment: str) -> None:
 
 def _moved(state: Document | None) -> str:
     return f"{state['instance']}: {state['from']} → {state['to']}" if state else ""
+
+
+def _only(engine: Engine) -> str:
+    """The id of the one that waits. UsageError: none does, or several do."""
+    waiting = [str(one["id"]) for one in engine.storage.query("approvals", {"status": "pending"}).items]
+    if len(waiting) == 1:
+        return waiting[0]
+    if not waiting:
+        raise UsageError("Nothing waits for a person.", "What was answered: llmgenie approvals --all.")
+    raise UsageError(f"{len(waiting)} wait: {', '.join(waiting[:10])}.", "Name one; what they ask: llmgenie approvals.")
 
 
 def _pending(engine: Engine, approval_id: str) -> Document:
@@ -125,10 +137,10 @@ def _question_lines(approval: Document, about: Document) -> list[str]:
     params = {k: v for k, v in (approval.get("params") or {}).items() if v not in (None, "")}
     lines = [
         text.strong(text.line(approval["question"], 400)),
-        f"  asked by   {approval['requested_by']} at {approval.get('created_at', '')[:19]} ({approval['id']})",
+        f"  asked by   {text.line(approval['requested_by'])} at {approval.get('created_at', '')[:19]} ({approval['id']})",
         f"  comment    {text.line(approval['comment'], 600)}" if approval.get("comment") else "",
-        f"  action     {approval['action']} {text.compact(params) if params else ''}",
-        f"  instance   {place}" if place else "",
+        f"  action     {text.line(approval['action'])} {text.compact(params) if params else ''}",
+        f"  instance   {text.line(place)}" if place else "",
         f"  commit     {approval.get('commit') or 'none'}",
         f"  tests      {about['tests']}",
     ]

@@ -7,8 +7,8 @@
 
 from __future__ import annotations
 
+import errno
 import gc
-import json
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from llmgenie_mcp.errors import LlmgenieError, ProjectError, UsageError
+from llmgenie_mcp.errors import LlmgenieError, ProjectError, StorageError, UsageError
 from llmgenie_mcp.faces import cli_text as text
 from llmgenie_mcp.faces.cli_known import Known, kind_of
 from llmgenie_mcp.faces.cli_person import person
@@ -144,7 +144,7 @@ def deliver(engine: Engine) -> None:
 
 def print_json(document: Any) -> None:
     """Print one JSON document; lone surrogates, which have no UTF-8 form, as escapes."""
-    written = json.dumps(document, ensure_ascii=False, indent=2, default=str)
+    written = text.json_text(document, indent=2)
     click.echo(written.encode("utf-8", "backslashreplace").decode())
 
 
@@ -203,8 +203,12 @@ class Group(click.Group):
         if args and self.get_command(context, args[0]) is None and not args[0].startswith("-"):
             import difflib
 
-            near = difflib.get_close_matches(args[0], self.list_commands(context), n=1)
-            hint = f" Did you mean {near[0]}?" if near else ""
+            known = self.list_commands(context)
+            if near := difflib.get_close_matches(args[0], known, n=1):
+                hint = f" Did you mean {near[0]}?"
+            else:
+                shown = [name for name in known if (found := self.get_command(context, name)) and not found.hidden]
+                hint = f" There are: {', '.join(shown)}."
             context.fail(f"No such command {text.plain(args[0])!r}.{hint}")
         return super().resolve_command(context, args)
 
@@ -233,8 +237,11 @@ class _Top(click.Command):
             sys.exit(INTERRUPTED)
         except BrokenPipeError:
             # Who read our output has gone; Python would complain once more when it flushes at the end.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _give_up_output()
             sys.exit(DENIED)
+        except OSError as error:
+            lost = _is_output_lost(error)
+            sys.exit(_error(_refused(error, lost), as_json and not lost))
         sys.exit(code if isinstance(code, int) else OK)
 
 
@@ -285,6 +292,29 @@ def _usage(error: click.ClickException, as_json: bool) -> int:
         lines = [f"Error: {error.format_message()}"]
         text.say([*lines, f"Try: {context.command_path} --help"] if context else lines, error=True)
     return USAGE
+
+
+def _is_output_lost(error: OSError) -> bool:
+    """Whether what was printed does not get out: errors of a file name it. Nothing more is tried then."""
+    lost = error.filename is None and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+    if lost:
+        _give_up_output()
+    return lost
+
+
+def _give_up_output() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _refused(error: OSError, lost: bool) -> LlmgenieError:
+    """What the system refused, as an error that says where: a state folder that cannot be written, a full disk."""
+    said = error.strerror or str(error)
+    if lost:
+        return StorageError(f"The output cannot be written: {said}.", "Free some space, or send it elsewhere.")
+    hint = (
+        "Check that it is there, its owner and permissions, and the room on its disk; `llmgenie doctor` looks as well."
+    )
+    return StorageError(f"{error.filename or 'A file'} cannot be used: {said}.", hint)
 
 
 def _error(error: LlmgenieError, as_json: bool) -> int:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from llmgenie_mcp.errors import BadParams, DefinitionError, UsageError
+from llmgenie_mcp.errors import BadParams, DefinitionError, UsageError, counted
 from llmgenie_mcp.faces import cli_text as text
 from llmgenie_mcp.faces.cli_base import Cli, Command, quick_imports
 from llmgenie_mcp.faces.cli_read import pass_cli
@@ -26,7 +26,7 @@ def report(cli: Cli, files: Sequence[str]) -> None:
     """Check `files`, or everything that is in force for the project, and print every problem; exit 1 if there is one."""
     with quick_imports():
         problems = of_files(files) if files else of_project(cli.project)
-    checked = f"{len(files)} file{'s' if len(files) > 1 else ''}" if files else "everything in force"
+    checked = counted(len(files), "file") if files else "everything in force"
     lines = problem_lines(problems) or [f"{text.mark('ok')} {checked}: no problem."]
     cli.show({"problems": problems}, lines, ok=not problems)
 
@@ -157,7 +157,8 @@ def schema(cli: Cli, write: Path | None, check: Path | None) -> None:
     with TemporaryDirectory(prefix="llmgenie-schema-") as folder:
         fresh = write_schemas(Path(folder))
         stale = [str(check / path.name) for path in fresh if not _same(path, check / path.name)]
-    lines = [f"{text.mark('fail')} {path} is stale  → llmgenie schema --write {check}" for path in stale]
+    told = {path: "stale" if Path(path).exists() else "not there" for path in stale}
+    lines = [f"{text.mark('fail')} {path} is {word}  → llmgenie schema --write {check}" for path, word in told.items()]
     cli.show({"stale": stale}, lines or [f"{text.mark('ok')} the schemas in {check} are up to date."], ok=not stale)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from llmgenie_mcp.errors import DefinitionError, LlmgenieError, StorageError
+from llmgenie_mcp.errors import DefinitionError, LlmgenieError, StorageError, counted
 from llmgenie_mcp.faces import cli_text as text
 from llmgenie_mcp.faces.cli_base import Cli, Command, quick_imports
 from llmgenie_mcp.faces.cli_checks import Check
@@ -193,7 +193,7 @@ def _store(project: Project) -> Iterator[Check]:
     for problem in report.problems:
         yield Check("store", "fail", problem, f"llmgenie doctor --repair --project {project.root}")
     if report.ok:
-        yield Check("store", "ok", f"{report.lines} lines in the meta-log; the chain is whole")
+        yield Check("store", "ok", f"{counted(report.lines, 'line')} in the meta-log; the chain is whole")
     if not _writable(project.store):
         yield Check(
             "store", "warn", f"{project.store} cannot be written: only reading works.", "Correct the folder's rights."

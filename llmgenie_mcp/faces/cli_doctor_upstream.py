@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from llmgenie_mcp.errors import DefinitionError, LlmgenieError
+from llmgenie_mcp.errors import DefinitionError, LlmgenieError, counted
 from llmgenie_mcp.faces.cli_checks import Check
 
 if TYPE_CHECKING:
@@ -40,12 +40,14 @@ def _examine(project: Project, name: str, upstream: Upstream) -> Iterator[Check]
     waiting = [tool.name for tool in known.waiting()]
     if waiting:
         more = f" and {len(waiting) - NAMED} more" if len(waiting) > NAMED else ""
-        message = f"{len(waiting)} of {len(known.tools)} tools wait for you: {', '.join(waiting[:NAMED])}{more}"
+        message = (
+            f"{len(waiting)} of {counted(len(known.tools), 'tool')} waiting for you: {', '.join(waiting[:NAMED])}{more}"
+        )
         yield Check(what, "warn", message, f"llmgenie upstream accept {name}")
     for left_out in known.problems[:NAMED]:
         yield Check(what, "warn", left_out, "It is the server's to mend; the tool is left out.")
     if not waiting:
-        yield Check(what, "ok", f"{len(known.tools)} tools, accepted; listed {known.listed_at}")
+        yield Check(what, "ok", f"{counted(len(known.tools), 'tool')}, accepted; listed {known.listed_at}")
 
 
 def _unstartable(project: Project, name: str, upstream: Upstream) -> LlmgenieError | None:

@@ -11,7 +11,7 @@ from llmgenie_mcp.errors import UsageError
 from llmgenie_mcp.faces import cli_text as text
 from llmgenie_mcp.faces.cli_base import Cli, Group, quick_imports
 from llmgenie_mcp.faces.cli_known import Known
-from llmgenie_mcp.faces.cli_read import pass_cli
+from llmgenie_mcp.faces.cli_read import enforcement, pass_cli
 
 EFFECTS = ("allow", "ask", "deny", "fault")
 
@@ -25,8 +25,7 @@ def hook() -> None:
 @pass_cli
 def status(cli: Cli) -> None:
     """Which enforcement points are installed, when each spoke last, and what it decided."""
-    with cli.engine(read_only=True) as engine:
-        found = engine.enforcement_status()
+    found = enforcement(cli)
     data = {name: found[name] for name in ("installed", "points", "notes")}
     lines = [f"installed: {', '.join(data['installed']) or 'nothing  → llmgenie init'}"]
     for name, said in data["points"].items():

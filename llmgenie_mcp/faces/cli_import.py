@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from llmgenie_mcp.errors import UsageError
+from llmgenie_mcp.errors import UsageError, counted
 from llmgenie_mcp.faces import cli_text as text
 from llmgenie_mcp.faces.cli_base import Cli
 from llmgenie_mcp.faces.cli_base import Command as Shared
@@ -77,7 +77,7 @@ def _lines(report: Report, dry_run: bool) -> list[str]:
         lines.append(
             f"{text.mark('warn')} kept {_name(kept)}: {kept['field']} was changed here and at {there}; what is here stays"
         )
-    lines += [f"changed: status {text.line(a, 60)} → {b}, {n} times" for (a, b), n in report.mapped.items()]
+    lines += [f"changed: status {text.line(a, 60)} → {b}, {counted(n, 'time')}" for (a, b), n in report.mapped.items()]
     told = [("changed", remark) for remark in report.changes] + [
         (text.mark("warn"), remark) for remark in report.problems
     ]
@@ -128,7 +128,9 @@ def export(cli: Cli, name: str, output: Path | None, force: bool) -> None:
     written, removed = outcome.result["files"], outcome.result["removed"]
     lines = [f"lost: {one}" for one in made.lost]
     lines += [f"removed {text.line(one, 150)}" for one in removed]
-    lines.append(f"{text.mark('ok')} {output}: {len(written)} files written, {outcome.result['unchanged']} unchanged.")
+    lines.append(
+        f"{text.mark('ok')} {output}: {counted(len(written), 'file')} written, {outcome.result['unchanged']} unchanged."
+    )
     cli.show({"format": name, "output": str(output), **outcome.result, "lost": made.lost}, lines)
 
 

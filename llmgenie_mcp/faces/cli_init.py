@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from llmgenie_mcp.errors import ProjectError
+from llmgenie_mcp.errors import ProjectError, counted
 from llmgenie_mcp.faces import cli_text as text
 from llmgenie_mcp.faces.cli_base import Cli, Command, quick_imports
 from llmgenie_mcp.faces.cli_person import answer, ask, confirmed, person, require_person
@@ -270,7 +270,9 @@ def _lines(project: Project, found: Installation) -> list[str]:
 
 
 def _cut(diff: list[str]) -> list[str]:
-    return diff if len(diff) <= LONGEST else [*diff[:LONGEST], text.dim(f"… {len(diff) - LONGEST} more lines")]
+    return (
+        diff if len(diff) <= LONGEST else [*diff[:LONGEST], text.dim(f"… {counted(len(diff) - LONGEST, 'more line')}")]
+    )
 
 
 def _grouped(lines: Sequence[str]) -> list[str]:

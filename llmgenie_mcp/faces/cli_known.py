@@ -88,25 +88,22 @@ def _outline(cli: Cli) -> Outline | None:
     return outline.read(cli.project.store)
 
 
-def _modes(cli: Cli, _: str) -> Found:
-    if known := _outline(cli):
-        yield from ((name, stage.description) for name, stage in known.workflows["modes"].states.items())
-    else:
-        yield from (
-            (name, state["description"]) for name, state in _packaged()["workflows/modes.yaml"]["states"].items()
-        )
-
-
 def _workflows(cli: Cli, _: str) -> Found:
     if known := _outline(cli):
-        yield from ((name, flow["description"]) for name, flow in known.flows.items())
+        yield from ((name, flow.description) for name, flow in known.workflows.items())
     else:
         yield from _files(cli, "workflows", "workflows")
 
 
-def _statuses(cli: Cli, _: str) -> Found:
-    states = known.flows["task"]["states"] if (known := _outline(cli)) else _packaged()["workflows/task.yaml"]["states"]
-    yield from ((name, state["description"]) for name, state in states.items())
+def _states(workflow: str) -> Callable[[Cli, str], Found]:
+    def look(cli: Cli, _: str) -> Found:
+        if known := _outline(cli):
+            yield from ((name, stage.description) for name, stage in known.workflows[workflow].states.items())
+        else:
+            states = _packaged()[f"workflows/{workflow}.yaml"]["states"]
+            yield from ((name, state["description"]) for name, state in states.items())
+
+    return look
 
 
 def _policies(cli: Cli, _: str) -> Found:
@@ -162,9 +159,9 @@ def _files(cli: Cli, packaged: str, own: str) -> Found:
 
 KINDS: dict[str, Callable[[Cli, str], Found]] = {
     "keys": _keys,
-    "modes": _modes,
+    "modes": _states("modes"),
     "workflows": _workflows,
-    "statuses": _statuses,
+    "statuses": _states("task"),
     "policies": _policies,
     "actions": _actions,
     "operations": _operations,

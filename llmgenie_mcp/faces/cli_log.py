@@ -9,12 +9,16 @@ from typing import Any
 
 import click
 
+from llmgenie_mcp.errors import counted
 from llmgenie_mcp.faces import cli_text as text
 from llmgenie_mcp.faces.cli_base import Cli, Group
 from llmgenie_mcp.faces.cli_read import pass_cli, read
 
 LOOK = 0.5
 """Seconds between two looks whether anybody still reads what is followed."""
+
+PROMPT = 0.05
+"""Seconds between two looks for new lines: who watches sees a line as it is written."""
 
 
 @click.group(cls=Group, invoke_without_command=True)
@@ -41,7 +45,11 @@ def log(context: click.Context, cli: Cli, limit: int, query: str | None, session
     data["items"].reverse()
     lines = [text.log_line(entry) for entry in data["items"]]
     older = text.dim(f"… older: llmgenie context meta-log --cursor {data['cursor']}") if data.get("cursor") else ""
-    cli.show(data, [older, *lines] if lines else ["The log is empty."])
+    fits = " and ".join(
+        [*([text.line(query)] if query else []), *([f"session {text.line(session)}"] if session else [])]
+    )
+    nothing = f"No line of the log fits {fits}." if fits else "The log is empty."
+    cli.show(data, [older, *lines] if lines else [nothing])
 
 
 def _follow(cli: Cli, query: str | None, limit: int) -> None:
@@ -51,7 +59,7 @@ def _follow(cli: Cli, query: str | None, limit: int) -> None:
     matches = matcher(query)
     with cli.storage() as storage:
         arrived: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
-        watcher = Watcher(storage)
+        watcher = Watcher(storage, PROMPT)
         try:
             watcher.subscribe(arrived.put)
             before = [entry for entry in storage.log(limit=500, newest_first=True).items if matches(entry)]
@@ -105,7 +113,9 @@ def verify(cli: Cli) -> None:
     data = {"ok": report.ok, "lines": report.lines, "problems": report.problems}
     lines = [f"{text.mark('fail')} {problem}" for problem in report.problems]
     lines.append(
-        "  → llmgenie doctor --repair" if lines else f"{text.mark('ok')} {report.lines} lines; the chain is whole."
+        "  → llmgenie doctor --repair"
+        if lines
+        else f"{text.mark('ok')} {counted(report.lines, 'line')}; the chain is whole."
     )
     cli.show(data, lines, ok=report.ok)
 

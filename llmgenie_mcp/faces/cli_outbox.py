@@ -11,6 +11,7 @@ import click
 from llmgenie_mcp.errors import UsageError
 from llmgenie_mcp.faces import cli_text as text
 from llmgenie_mcp.faces.cli_base import Cli, Group, quick_imports
+from llmgenie_mcp.faces.cli_outbox_tried import Tried, tried
 from llmgenie_mcp.faces.cli_person import confirmed, require_person
 from llmgenie_mcp.faces.cli_read import pass_cli
 
@@ -60,24 +61,17 @@ def outbox(context: click.Context, cli: Cli, limit: int) -> None:
 @click.option("--all", "everything", is_flag=True, help="All that were given up.")
 @pass_cli
 def replay(cli: Cli, ids: tuple[str, ...], everything: bool) -> None:
-    """Have what was given up tried again, from the first attempt."""
+    """Have what was given up tried again, from the first attempt.
+
+    Waits up to half a minute, and exits with 1 when one failed or was not tried by then.
+    """
     if bool(ids) == everything:
         raise UsageError("Which ones?", "Name them: llmgenie outbox replay OUT-1 OUT-2; or all of them: --all.")
-    from llmgenie_mcp.faces.readiness import someone_delivers
-    from llmgenie_mcp.outbox import TABLE
-
-    with cli.engine() as engine:  # which delivers at its end what is due, where no server does
-        done = engine.replay_deliveries(None if everything else ids, actor=cli.actor)
-    with cli.storage() as storage:
-        left = {one: _brief(item) for one in done if (item := storage.get(TABLE, one)) is not None}
-    waiting = [one for one in ids if one not in done]
-    lines = text.table(map(_row, left.values()), *COLUMNS, empty="")
-    lines += [f"Delivered: {', '.join(one for one in done if one not in left)}." if len(left) < len(done) else ""]
-    lines += [f"Waiting already: {', '.join(waiting)}." if waiting else ""]
-    lines += ["" if done or waiting else "Nothing was given up."]
-    if any(item["status"] == "pending" for item in left.values()):
-        lines.append(_who(someone_delivers(cli.project.store)))
-    cli.show({"replayed": done, "left": list(left.values()), "waiting": waiting}, lines)
+    found = tried(cli, lambda engine: engine.replay_deliveries(None if everything else ids, actor=cli.actor))
+    waiting = [one for one in ids if one not in found.ids]
+    lines = [*_came_of_each(cli, found), f"Waiting already: {', '.join(waiting)}." if waiting else ""]
+    lines += ["" if found.ids or waiting else "Nothing was given up."]
+    cli.show({"replayed": found.ids, "left": _briefs(found), "waiting": waiting}, lines, ok=found.ok)
 
 
 @outbox.command()
@@ -86,26 +80,11 @@ def replay(cli: Cli, ids: tuple[str, ...], everything: bool) -> None:
 def retry(cli: Cli, ids: tuple[str, ...]) -> None:
     """Have items tried now, whether they wait for their next attempt or were given up.
 
-    Deliveries to one destination go in order: an item goes when those before it are gone.
+    Deliveries to one destination go in order: an item goes when those before it are gone. Waits up to half a minute, and
+    exits with 1 when one failed or was not tried by then.
     """
-    from llmgenie_mcp.faces.readiness import someone_delivers
-    from llmgenie_mcp.outbox import TABLE
-
-    with cli.engine() as engine:  # which delivers at its end what is due, where no server does
-        done = engine.retry_deliveries(ids, actor=cli.actor)
-    with cli.storage() as storage:
-        items = storage.query(TABLE, {"status": "pending"}).items
-        left = {one: _brief(item) for one in done if (item := storage.get(TABLE, one)) is not None}
-    first: dict[str, str] = {}
-    for item in items:
-        first.setdefault(item["destination"], item["id"])
-    behind = {one: first[item["destination"]] for one, item in left.items() if item["status"] == "pending"}
-    lines = text.table(map(_row, left.values()), *COLUMNS, empty="")
-    lines += [f"Delivered: {', '.join(one for one in done if one not in left)}." if len(left) < len(done) else ""]
-    lines += [f"{one} stands behind {other}." for one, other in behind.items() if other != one]
-    if behind:
-        lines.append(_who(someone_delivers(cli.project.store)))
-    cli.show({"retried": done, "left": list(left.values())}, lines)
+    found = tried(cli, lambda engine: engine.retry_deliveries(ids, actor=cli.actor))
+    cli.show({"retried": found.ids, "left": _briefs(found)}, _came_of_each(cli, found), ok=found.ok)
 
 
 @outbox.command()
@@ -224,6 +203,28 @@ def _came_of(engine: Engine, before: int, mine: bool) -> Document:
     }
 
 
+def _came_of_each(cli: Cli, found: Tried) -> list[str]:
+    """What came of items that were to be tried, and what a person may do about what did not arrive."""
+    from llmgenie_mcp.faces.readiness import someone_delivers
+
+    gone = [one["item"] for one in found.failed if one["next_at"] is None]
+    lines = text.table(map(_row, _briefs(found)), *COLUMNS[:-1], empty="")  # the error has a line of its own
+    lines += [f"Delivered: {', '.join(found.delivered)}." if found.delivered else ""]
+    lines += [f"{text.mark('fail')} {one['item']}: {text.line(one['error'])}" for one in found.failed]
+    lines += [f"  → given up: {', '.join(gone)}. Mend the cause, then: llmgenie outbox retry" if gone else ""]
+    lines += [f"{one} stands behind {other}." for one, other in found.behind.items()]
+    lines += [f"Under way: {', '.join(found.looked_after)}." if found.looked_after else ""]
+    if found.waiting and not found.trusted:
+        lines.append("Nothing is delivered before a person accepted the project's definitions: llmgenie trust")
+    elif found.waiting or found.looked_after:
+        lines.append(_who(someone_delivers(cli.project.store)))
+    return lines
+
+
+def _briefs(found: Tried) -> list[Document]:
+    return list(map(_brief, found.left.values()))
+
+
 def _brief(item: Document) -> Document:
     """What is shown of an item; what is sent may hold anything, and is not."""
     event = item["event"] or {}
@@ -231,14 +232,26 @@ def _brief(item: Document) -> Document:
     told |= {
         "event": event.get("type"),
         "subject": event.get("subject"),
+        "about": None if event else _about(item),
         "step": item["step"],
         "message": item["message"],
     }
     return told | {name: item[name] for name in ("next_at", "error", "created_at")}
 
 
+def _about(item: Document) -> str:
+    """What an item is that no event led to."""
+    payload = item["payload"] or {}
+    match item["kind"]:
+        case "tracker":
+            return f"{payload.get('task')} changed"
+        case "ci":
+            return f"looks after run {payload['id']}" if payload.get("id") else "looks after a run"
+    return "asked for by an action"
+
+
 def _row(item: Document) -> Document:
-    what = " ".join(str(part) for part in (item["event"] or "asked for by an action", item["subject"]) if part)
+    what = " ".join(str(part) for part in (item["event"] or item["about"], item["subject"]) if part)
     wait = _seconds(item["next_at"])
     after = "" if item["status"] == "dead" else "due" if wait <= 0 else f"in {wait:.0f} s"
     return {**item, "what": what, "tries": item["attempts"], "next": after, "error": text.line(item["error"] or "", 80)}

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import click
 
+from llmgenie_mcp.errors import UnknownName
 from llmgenie_mcp.faces import cli_scenarios
 from llmgenie_mcp.faces import cli_text as text
 from llmgenie_mcp.faces.cli_act import parameters, params_options
 from llmgenie_mcp.faces.cli_base import Cli, Command, Group
 from llmgenie_mcp.faces.cli_check import report
 from llmgenie_mcp.faces.cli_known import Known
-from llmgenie_mcp.faces.cli_read import outlined, pass_cli
+from llmgenie_mcp.faces.cli_read import enforcement, outlined, pass_cli
 
 
 @click.group(cls=Group)
@@ -31,8 +32,10 @@ def policy_list(cli: Cli) -> None:
 @pass_cli
 def show(cli: Cli, name: str) -> None:
     """One policy with its rules."""
-    with cli.engine(read_only=True) as engine:
-        data = engine.policy(name)
+    rules = outlined(cli).rules
+    if name not in rules:
+        raise UnknownName("policy", name, rules)
+    data = rules[name]
     lines = [
         f"{text.strong(data['name'])} ({data['level']}, {data['origin']}): {data.get('description', '')}",
         f"file: {data['path']}",
@@ -58,8 +61,7 @@ def check(cli: Cli, files: tuple[str, ...]) -> None:
     if files:
         report(cli, files)
         return
-    with cli.engine(read_only=True) as engine:
-        data = engine.enforcement_status()
+    data = enforcement(cli)
     lines = text.table(data["policies"], "name", "level", "origin", "rules", "actions")
     notes = [f"{text.mark('warn')} {note}" for note in data["notes"]]
     untrusted = "the project's own definitions are not accepted yet  → llmgenie trust"

@@ -235,10 +235,12 @@ def _strictest(found: list[Finding]) -> str:
 
 def _branch(project: Project) -> str:
     """The branch that the commits are on. Raises UsageError: nobody says it."""
-    from llmgenie_mcp.repository import current_branch
+    from llmgenie_mcp.repository import current_branch, repository_folders
 
     named = next((value for name in BRANCH_VARIABLES if (value := os.environ.get(name))), None)
     found = named or current_branch(project.root)
+    if found is None and repository_folders(project.root) is None:
+        raise UsageError(f"{project.root} is no git checkout, and commits are judged in one.", "Go to the checkout.")
     if found is None:
         raise UsageError("No branch is checked out, so it is not known which rules hold.", "Name it: --branch NAME.")
     return found

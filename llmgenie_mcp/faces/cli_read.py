@@ -28,9 +28,19 @@ def actions(cli: Cli, context: str | None, query: str | None, session: str | Non
 
     CONTEXT is a mode, a workflow, workflow/state or an instance id; where you are now when left out.
     """
-    with cli.engine(read_only=True) as engine:
-        data = engine.available_actions(context, session, blocked, query, limit)
+    data = _available(cli, context, session, blocked, query, limit)
     cli.show(data, _actions_lines(data))
+
+
+def _available(
+    cli: Cli, context: str | None, session: str | None, blocked: bool, query: str | None, limit: int
+) -> dict[str, Any]:
+    """As `Engine.available_actions`; by the Engine itself where what is kept of the definitions is not enough."""
+    if query is None and (known := outlined(cli).known) is not None:
+        with cli.storage() as storage:
+            return known.available(cli.project, storage, context, session, blocked, limit)
+    with cli.engine(read_only=True) as engine:
+        return engine.available_actions(context, session, blocked, query, limit)
 
 
 def _actions_lines(data: dict[str, Any]) -> list[str]:
@@ -76,6 +86,13 @@ def outlined(cli: Cli) -> Outline:
     with quick_imports():
         from llmgenie_mcp.engine.definitions import load
     return outline.of(project.store, load(project), before)
+
+
+def enforcement(cli: Cli) -> dict[str, Any]:
+    """As `Engine.enforcement_status`, without the Engine."""
+    known = outlined(cli)
+    with cli.storage() as storage:
+        return known.enforcement(cli.project, getattr(storage, "warnings", []))
 
 
 def _state_lines(data: dict[str, Any]) -> list[str]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from llmgenie_mcp.errors import counted
 from llmgenie_mcp.faces import cli_text as text
 from llmgenie_mcp.faces.cli_base import Cli, Command, quick_imports
 from llmgenie_mcp.faces.cli_read import pass_cli
@@ -49,7 +50,7 @@ def _report_lines(report: Report) -> Iterator[str]:
         yield from _file_lines(file)
     count, failed = len(report.results), report.failed
     yield (
-        f"{text.mark('fail' if failed else 'ok')} {count} scenario{'' if count == 1 else 's'}, "
+        f"{text.mark('fail' if failed else 'ok')} {counted(count, 'scenario')}, "
         f"{count - failed} passed, {failed} failed"
     )
 
@@ -77,17 +78,18 @@ def _miss_lines(file: str, result: Result) -> Iterator[str]:
 @click.command(cls=Command, context_settings={"allow_interspersed_args": False})
 @click.argument("words", nargs=-1, required=True, type=click.UNPROCESSED)
 @click.option("--session", metavar="SES-ID", help="As that session.")
+@click.option("--all", "every", is_flag=True, help="Also the rules that do not apply, clause by clause.")
 @pass_cli
-def explain(cli: Cli, words: tuple[str, ...], session: str | None) -> None:
+def explain(cli: Cli, words: tuple[str, ...], session: str | None, every: bool) -> None:
     """What an agent would be told about a shell command, and why.
 
     WORDS are the command, such as -- git push origin main; one word is taken as the command's text. The operations found
-    in it are asked for one by one, with every rule about them, clause by clause; --json (before the words) has also the
-    rules about other actions. Exits with 1 unless it is allowed.
+    in it are asked for one by one, and the rules that decided are shown clause by clause; --json (before the words) has
+    every rule. Exits with 1 unless it is allowed.
     """
     command = words[0] if len(words) == 1 else shlex.join(words)
     data = explained(cli, command, session)
-    lines = list(_explanation_lines(data))
+    lines = list(_explanation_lines(data, every=every))
     if data["decision"] == "allow":
         cli.show(data, lines)
     else:
@@ -118,10 +120,14 @@ def explained(cli: Cli, command: str, session: str | None) -> dict[str, Any]:
     return {"command": redact.redact(command), "decision": ruling.effect, "operations": findings}
 
 
-def _explanation_lines(data: dict[str, Any]) -> Iterator[str]:
+def _explanation_lines(data: dict[str, Any], *, every: bool) -> Iterator[str]:
     yield text.strong(data["command"])
     for operation in data["operations"]:
-        yield from text.decision_lines(text.call(operation["name"], operation["params"]), operation)
+        yield from text.decision_lines(text.call(operation["name"], operation["params"]), operation, every=every)
+    looked_at = [rule for operation in data["operations"] for rule in operation.get("trace") or ()]
+    applying = {(rule["policy"], rule["rule"]) for rule in looked_at if text.applies(rule)}
+    if not every and (left := len({(rule["policy"], rule["rule"]) for rule in looked_at} - applying)):
+        yield text.dim(f"{counted(left, 'more rule')} {'does' if left == 1 else 'do'} not apply: --all shows them.")
     rules = dict.fromkeys(
         f"{reason['policy']}/{reason['rule']}"
         for operation in data["operations"]

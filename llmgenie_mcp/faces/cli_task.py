@@ -75,9 +75,9 @@ def _chosen(
     if cursor is not None and not (cursor.isascii() and cursor.isdecimal()):
         raise BadParams(f"{text.line(cursor, 40)!r} is no position.", "Hand back the cursor of the answer before.")
     if statuses or ready:
-        flow = outlined(cli).flows["task"]
-        if unknown := [status for status in statuses if status not in flow["states"]]:
-            raise UnknownName("status", unknown[0], flow["states"])
+        flow = outlined(cli).workflows["task"]
+        if unknown := [status for status in statuses if status not in flow.states]:
+            raise UnknownName("status", unknown[0], flow.states)
     matches = matcher(query)
     with cli.storage() as storage:
         found = [
@@ -95,7 +95,7 @@ def _chosen(
             from llmgenie_mcp.signals.task import is_open
 
             reader = StoreReader(storage)
-            waiting = [one for one in found if one["status"] == flow["initial"]]
+            waiting = [one for one in found if one["status"] == flow.initial]
             free = [one for one in waiting if not any(is_open(reader, other) for other in one["dependencies"])]
             found = sorted(free, key=task_order)
     start = int(cursor or 0)

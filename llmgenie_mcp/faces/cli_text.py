@@ -5,14 +5,18 @@ from __future__ import annotations
 import json
 import os
 import re
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import click
 
-# Control characters, and what turns the direction of text round: both would let stored text redraw a terminal.
-_UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+from llmgenie_mcp.errors import escaped, visible
+
 # Characters of the private use area stand for styles until the text is printed: so no escape needs to be let through.
+# The key behind them is another in every process, so that nothing that is stored passes for one of them.
+_KEY = "".join(chr(0xE100 + byte) for byte in os.urandom(6))
+_END = f"\ue000{_KEY}"
 _STYLES: dict[str, dict[str, Any]] = {
     "\ue001": {"fg": "green", "bold": True},
     "\ue002": {"fg": "yellow", "bold": True},
@@ -20,7 +24,8 @@ _STYLES: dict[str, dict[str, Any]] = {
     "\ue004": {"bold": True},
     "\ue005": {"dim": True},
 }
-_STYLED = re.compile("([\ue001-\ue005])([^\ue000]*)\ue000")
+_STYLED = re.compile(f"([\ue001-\ue005]){_KEY}([^\ue000]*){_END}")
+_FORGED = f"[\ue000-\ue005](?!{_KEY})"
 _MARKS = {
     "ok": "\ue001",
     "warn": "\ue002",
@@ -30,12 +35,13 @@ _MARKS = {
     "✓": "\ue001",
     "✗": "\ue003",
 }
+_JSON = "[\x7f-\x9f\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\U000e0000-\U000e01ef]"
 
 
 def plain(value: object) -> str:
     """`value` as text that a terminal shows and does not obey; line ends and tabs stay."""
-    written = value if isinstance(value, str) else compact(value)
-    return _UNSAFE.sub(lambda found: f"\\x{ord(found[0]):02x}", written)
+    written = visible(value if isinstance(value, str) else compact(value))
+    return written if written.isascii() else re.sub(_FORGED, lambda found: escaped(found[0]), written)
 
 
 def line(value: object, limit: int = 160) -> str:
@@ -46,7 +52,14 @@ def line(value: object, limit: int = 160) -> str:
 
 def compact(value: object) -> str:
     """JSON in one line."""
-    return json.dumps(value, ensure_ascii=False, separators=(", ", ": "), default=str)
+    return json_text(value)
+
+
+def json_text(value: object, indent: int | None = None) -> str:
+    """JSON in which what people do not see stands as an escape: it may well be read on a terminal."""
+    between = (", ", ": ") if indent is None else (",", ": ")
+    written = json.dumps(value, ensure_ascii=False, indent=indent, separators=between, default=str)
+    return written if written.isascii() else re.sub(_JSON, lambda found: json.dumps(found[0])[1:-1], written)
 
 
 def say(lines: Sequence[str] | str, *, error: bool = False) -> None:
@@ -70,17 +83,17 @@ def _colours() -> bool | None:
 
 def mark(word: str) -> str:
     """A word of judgement, in its colour."""
-    return f"{_MARKS[word]}{word}\ue000" if word in _MARKS else word
+    return f"{_MARKS[word]}{_KEY}{word}{_END}" if word in _MARKS else word
 
 
 def strong(words: str) -> str:
     """A heading."""
-    return f"\ue004{words}\ue000"
+    return f"\ue004{_KEY}{words}{_END}"
 
 
 def dim(words: str) -> str:
     """What matters less."""
-    return f"\ue005{words}\ue000"
+    return f"\ue005{_KEY}{words}{_END}"
 
 
 def no_styles(words: str) -> str:
@@ -158,11 +171,17 @@ def reason_lines(reason: Mapping[str, Any]) -> list[str]:
     if reason.get("values"):
         lines.append(line(f"because {', '.join(f'{k} = {compact(v)}' for k, v in reason['values'].items())}", 200))
         lines[-1] = f"  {lines[-1]}"
-    return [*lines, fix(reason.get("fix"))]
+    return [*lines, fix(reason.get("fix")), f"  → {reason['next']}" if reason.get("next") else ""]
 
 
-def decision_lines(asked: str, data: Mapping[str, Any]) -> list[str]:
-    """What the policies say to `asked`: `Decision.to_dict(trace=True)`, every rule that was looked at with its clauses."""
+def decision_lines(asked: str, data: Mapping[str, Any], *, every: bool = True) -> list[str]:
+    """What the policies say to `asked`.
+
+    Args:
+        asked: in words.
+        data: `Decision.to_dict(trace=True)`.
+        every: also the rules that do not apply, clause by clause; else only those that decided, or may have.
+    """
     lines = [f"{asked}: {verdict(data['effect'])}" + ("" if data.get("applicable", True) else "; no policy covers it")]
     for reason in data.get("reasons") or ():
         lines += reason_lines({k: v for k, v in reason.items() if k != "values"})
@@ -172,13 +191,18 @@ def decision_lines(asked: str, data: Mapping[str, Any]) -> list[str]:
     lines += [f"  {one}" for one in audit_lines(data.get("audit") or ())]
     matched = {(reason["policy"], reason["rule"]) for reason in data.get("reasons") or ()}
     others = [rule for rule in data.get("trace") or () if (rule["policy"], rule["rule"]) not in matched]
-    for rule in others:
-        if not _about_others(rule):
-            level = f" ({rule['level']})" if "level" in rule else ""
-            lines.append(f"  {rule['policy']}/{rule['rule']}{level}: {rule['outcome']}")
-            lines += [f"    {clause}" for clause in rule["clauses"]]
-    names = [f"{rule['policy']}/{rule['rule']}" for rule in others if _about_others(rule)]
+    shown = [rule for rule in others if not _about_others(rule)] if every else list(filter(applies, others))
+    for rule in shown:
+        level = f" ({rule['level']})" if "level" in rule else ""
+        lines.append(f"  {rule['policy']}/{rule['rule']}{level}: {rule['outcome']}")
+        lines += [f"    {clause}" for clause in rule["clauses"]]
+    names = [f"{rule['policy']}/{rule['rule']}" for rule in others if every and _about_others(rule)]
     return [*lines, f"  about other actions: {', '.join(names)}" if names else ""]
+
+
+def applies(rule: Mapping[str, Any]) -> bool:
+    """Whether a rule of a decision's trace matched, or what it needs is not known."""
+    return bool(rule["outcome"] != "not_matched")
 
 
 def _about_others(rule: Mapping[str, Any]) -> bool:
@@ -204,12 +228,18 @@ def call(name: str, params: Mapping[str, Any] | None) -> str:
     return line(f"{name}({', '.join(f'{key}={compact(value)}' for key, value in given)})", 200)
 
 
+def _moment(stamp: str) -> str:
+    """The time of an RFC 3339 stamp in UTC, with its date where that is another than today's."""
+    day, time_of_day = stamp[:10], stamp[11:19]
+    return time_of_day if day == time.strftime("%Y-%m-%d", time.gmtime()) else f"{day} {time_of_day}".strip()
+
+
 def log_line(entry: Mapping[str, Any]) -> str:
-    """A line of the meta-log in one line."""
+    """A line of the meta-log in one line; times are in UTC."""
     actor = entry.get("actor") or {}
     who = f"{actor.get('kind', '?')}:{actor.get('id', '?')}"
     what = str(entry.get("type", ""))
-    parts = [f"#{entry['seq']}", str(entry.get("ts", ""))[11:19], who, str(entry.get("session") or "-")]
+    parts = [f"#{entry['seq']}", _moment(str(entry.get("ts", ""))), who, str(entry.get("session") or "-")]
     state = entry.get("state") or {}
     moved = [state] if state else entry.get("moved") or []
     about = [
@@ -224,4 +254,4 @@ def log_line(entry: Mapping[str, Any]) -> str:
     ]
     if what == "action.completed" and not state and (id_ := (entry.get("result") or {}).get("id")):
         about.insert(1, str(id_))
-    return f"{' '.join(parts)} {what} {line('; '.join(part for part in about if part), 200)}".rstrip()
+    return f"{line(' '.join(parts), 200)} {line(what)} {line('; '.join(part for part in about if part), 200)}".rstrip()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from llmgenie_mcp.errors import LlmgenieError, ProjectError
+from llmgenie_mcp.errors import LlmgenieError, ProjectError, counted
 from llmgenie_mcp.faces import cli_text as text
 from llmgenie_mcp.faces.cli_base import Cli, Command, quick_imports
 from llmgenie_mcp.faces.cli_person import confirmed, require_person
@@ -59,7 +59,7 @@ def trust(cli: Cli, revoke: bool, show: bool) -> None:
         record.distrust(project.store)
         raise ProjectError(CHANGED, "Read them again: llmgenie trust")
     _remember(project.store, {file["path"]: file["sha256"] for file in data["files"]})
-    files = "1 file" if len(data["files"]) == 1 else f"{len(data['files'])} files"
+    files = counted(len(data["files"]), "file")
     cli.show({**data, "trusted": True}, f"{text.mark('ok')} accepted: {files} of {project.store}.")
 
 
@@ -205,12 +205,12 @@ def _lines(data: dict[str, Any]) -> list[str]:
     if not data["files"]:
         return [f"{data['store']} has no definitions of its own; there is nothing to accept."]
     lines = [text.strong(f"{data['store']}: {'accepted as it is' if data['trusted'] else 'not accepted'}")]
-    lines += [f"  {file['status']:<10} {file['path']} ({file['bytes']} bytes)" for file in data["files"]]
-    lines += [f"  removed    {name}" for name in data["removed"]]
+    lines += [f"  {file['status']:<10} {text.line(file['path'])} ({file['bytes']} bytes)" for file in data["files"]]
+    lines += [f"  removed    {text.line(name)}" for name in data["removed"]]
     if data["commands"]:
         lines.append("Agents may run, by name:")
     for command in data["commands"]:
-        lines.append(f"  {command['name']}: {text.plain(text.compact(command['argv']))}")
+        lines.append(f"  {text.line(command['name'])}: {text.plain(text.compact(command['argv']))}")
         more = {k: v for k, v in (("cwd", command["cwd"]), ("env", command["env"])) if v not in (".", {})}
         lines.append(f"      with {text.plain(text.compact(more))}" if more else "")
     if data["live"]:

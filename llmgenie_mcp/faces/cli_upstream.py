@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from llmgenie_mcp.errors import LlmgenieError, UnknownName, UsageError
+from llmgenie_mcp.errors import LlmgenieError, UnknownName, UsageError, counted
 from llmgenie_mcp.faces import cli_text as text
 from llmgenie_mcp.faces.cli_base import Cli, Group
 from llmgenie_mcp.faces.cli_known import Known
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 DESCRIBED = 400
 """Characters of what a tool does that a person is shown before accepting it: all that a model gets to see first."""
+
+NONE = "No server stands behind this one.  → llmgenie upstream add"
 
 
 @click.group(cls=Group)
@@ -46,7 +48,7 @@ def upstream_list(cli: Cli, name: str | None) -> None:
         cli.show({"name": name, "tools": rows, "problems": list(known.problems)}, [*lines, *known.problems])
         return
     servers = [_server(cli, found, each) for each in found]
-    told = text.table(servers, "name", "reached_by", "server", "tools", "accepted", "listed_at", empty="No upstream.")
+    told = text.table(servers, "name", "reached_by", "server", "tools", "accepted", "listed_at", empty=NONE)
     cli.show({"items": servers}, [*told, *_next(servers)])
 
 
@@ -72,8 +74,10 @@ def refresh(cli: Cli, names: tuple[str, ...]) -> None:
             servers.append(_server(cli, found, name))
     finally:
         pool.close_all()
-    lines = text.table(servers, "name", "server", "tools", "accepted", empty="" if failed else "No upstream.")
-    lines += [f"{text.mark('failed')} {one['name']}: {one['message']}" for one in failed]
+    lines = text.table(servers, "name", "server", "tools", "accepted", empty="" if failed else NONE)
+    for miss in failed:
+        lines.append(f"{text.mark('failed')} {miss['name']}: {miss['message']}")
+        lines.append(f"  → {text.line(miss['hint'])}" if miss.get("hint") else "")
     cli.show({"items": servers, "failed": failed}, [*lines, *_next(servers)], ok=not failed)
 
 
@@ -106,7 +110,7 @@ def accept(cli: Cli, name: str, tools: tuple[str, ...]) -> None:
         cli.show({"name": name, "accepted": []}, "Nothing was accepted.", ok=False)
     listing.accept(project.store, name, found[name], chosen)
     names = [tool.name for tool in chosen]
-    cli.show({"name": name, "accepted": names}, f"{text.mark('ok')} accepted: {len(names)} tools of {name}.")
+    cli.show({"name": name, "accepted": names}, f"{text.mark('ok')} accepted: {counted(len(names), 'tool')} of {name}.")
 
 
 def _upstreams(cli: Cli) -> dict[str, Upstream]:
@@ -157,7 +161,7 @@ def _next(servers: list[dict[str, Any]]) -> list[str]:
     never = [one["name"] for one in servers if one["listed_at"] == "never"]
     lines = [f"Not asked for their tools yet: {', '.join(never)}; llmgenie upstream refresh"] if never else []
     lines += [
-        f"{one['name']}: {len(one['waiting'])} tools wait for a person; llmgenie upstream accept {one['name']}"
+        f"{one['name']}: {counted(len(one['waiting']), 'tool')} waiting for a person; llmgenie upstream accept {one['name']}"
         for one in servers
         if one["waiting"]
     ]

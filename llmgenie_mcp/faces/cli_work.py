@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
@@ -15,7 +15,8 @@ from llmgenie_mcp.faces.cli_known import Known
 from llmgenie_mcp.faces.cli_read import more, outlined, pass_cli, read
 
 if TYPE_CHECKING:
-    from llmgenie_mcp.engine import Engine
+    from llmgenie_mcp.engine.flow import Flow
+    from llmgenie_mcp.engine.outline import Outline
     from llmgenie_mcp.workflow import Workflow
 
 
@@ -89,19 +90,25 @@ def workflow() -> None:
 @pass_cli
 def workflow_list(cli: Cli) -> None:
     """Every workflow, and where it comes from."""
-    told = ("version", "subject", "origin", "states", "description")
-    flows = outlined(cli).flows
+    known = outlined(cli)
     data = [
-        {"name": name, **{key: flow[key] for key in told}, "states": [*flow["states"]]} for name, flow in flows.items()
+        {
+            "name": name,
+            "version": flow.version,
+            "subject": flow.subject,
+            "origin": known.origins[name],
+            "states": [*flow.states],
+            "description": flow.description,
+        }
+        for name, flow in known.workflows.items()
     ]
     cli.show(data, text.table(data, "name", "origin", "description"))
 
 
-def _workflow(engine: Engine, name: str) -> Workflow:
-    entry = engine.catalog.workflows.get(name)
-    if entry is None:
-        raise UnknownName("workflow", name, engine.catalog.workflows)
-    return entry.value
+def _flow(known: Outline, name: str) -> Flow:
+    if name not in known.workflows:
+        raise UnknownName("workflow", name, known.workflows)
+    return known.workflows[name]
 
 
 @workflow.command("show")
@@ -109,8 +116,8 @@ def _workflow(engine: Engine, name: str) -> Workflow:
 @pass_cli
 def workflow_show(cli: Cli, name: str) -> None:
     """A workflow with its states, triggers and guards."""
-    with cli.engine(read_only=True) as engine:
-        flow = _workflow(engine, name)
+    known = outlined(cli)
+    flow = _flow(known, name)
     lines = [f"{text.strong(flow.name)} (version {flow.version}, about a {flow.subject}): {flow.description}"]
     for state_name, state in flow.states.items():
         final = " (final)" if state.final else ""
@@ -122,7 +129,7 @@ def workflow_show(cli: Cli, name: str) -> None:
             lines.append(f"  {trigger} → {step.target}{' (a person decides)' if step.approval else ''}{told}")
             lines += [f"      if {guard.expression}\n        else: {guard.message}" for guard in step.guards]
     lines += [f"  anywhere: {trigger} → {step.target}" for trigger, step in flow.on.items()]
-    cli.show(flow.model_dump(mode="json", exclude_defaults=True), lines)
+    cli.show(known.flows[name], lines)
 
 
 @workflow.command()
@@ -139,16 +146,16 @@ def diagram(cli: Cli, name: str, instance: str | None, as_mermaid: bool) -> None
     """Draw a workflow."""
     from llmgenie_mcp import diagram as draw
 
-    with cli.engine(read_only=True) as engine:
-        flow = _workflow(engine, name)
-        document = engine.context_data(f"instances/{instance}")["value"] if instance else None
-        if document and document["workflow"] != name:
-            raise UnknownName(
-                f"instance of {name}", document["id"], hint=f"It is one of the workflow {document['workflow']}."
-            )
+    flow = _flow(outlined(cli), name)
+    document = read(cli, f"instances/{instance}")["value"] if instance else None
+    if document and document["workflow"] != name:
+        raise UnknownName(
+            f"instance of {name}", document["id"], hint=f"It is one of the workflow {document['workflow']}."
+        )
+    plain = cast("Workflow", flow)  # as it is told, and all that is drawn of it
     current = document["state"] if document else None
     history = [(step["from"], step["trigger"], step["to"]) for step in (document or {}).get("history", [])]
-    drawn = draw.mermaid(flow, current, history) if as_mermaid else draw.text(flow, current)
+    drawn = draw.mermaid(plain, current, history) if as_mermaid else draw.text(plain, current)
     data = {"workflow": name, "instance": instance, "format": "mermaid" if as_mermaid else "text", "diagram": drawn}
     cli.show(data, drawn.rstrip("\n"))
 

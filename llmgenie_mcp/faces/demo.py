@@ -243,6 +243,8 @@ def _told(error: Exception) -> LlmgenieError:
     found: BaseException = error
     while isinstance(found, BaseExceptionGroup) and len(found.exceptions) == 1:
         found = found.exceptions[0]
+    if isinstance(found, BrokenPipeError):
+        raise found  # nobody reads what is shown any more
     if isinstance(found, NeedsPerson) or not isinstance(found, LlmgenieError | MCPError | OSError):
         raise error
     return found if isinstance(found, LlmgenieError) else DemoError(f"The conversation broke off: {found}")

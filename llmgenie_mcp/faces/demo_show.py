@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from llmgenie_mcp.errors import LlmgenieError
+from llmgenie_mcp.errors import LlmgenieError, counted
 from llmgenie_mcp.faces import cli_text as text
 
 LINES = 16
@@ -97,4 +97,4 @@ class Story:
             ):
                 self.say(f"  │ {row}")
         if len(lines) > LINES:
-            self.say(text.dim(f"  │ … {len(lines) - LINES} more lines"))
+            self.say(text.dim(f"  │ … {counted(len(lines) - LINES, 'more line')}"))

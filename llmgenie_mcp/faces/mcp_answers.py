@@ -144,18 +144,17 @@ def _action(action: Document) -> str:
 
 
 def _reasons(reasons: list[Document]) -> str:
-    return " / ".join(f"{reason['message']}{_fix(reason.get('fix'))}" for reason in reasons)
+    return " / ".join(f"{reason['message']}{_fix(reason.get('fix'), reason.get('next', ''))}" for reason in reasons)
 
 
-def _fix(fix: Mapping[str, Any] | None) -> str:
+def _fix(fix: Mapping[str, Any] | None, words: str = "") -> str:
     if not fix:
-        return ""
+        return f" → {words}" if words else ""
     said = f" {fix['message']}" if fix.get("message") else ""
     return f"{said} → run_action {fix['action']} {_json(fix.get('params') or {})}"
 
 
-def _json(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(", ", ": "), default=str)
+_json = json.JSONEncoder(ensure_ascii=False, default=str).encode
 
 
 def state_text(data: Document) -> str:
@@ -290,7 +289,7 @@ def outcome_text(done: Outcome) -> str:
         "denied": [f"{done.action} was refused; nothing was changed."],
     }[done.status]
     for reason in done.reasons:
-        lines.append(f"- {reason.rule} ({reason.code}): {reason.message}{_fix(reason.fix)}")
+        lines.append(f"- {reason.rule} ({reason.code}): {reason.message}{_fix(reason.fix, reason.next)}")
         if reason.values:
             known = ", ".join(f"{name} = {shorten(_json(value), 60)}" for name, value in reason.values.items())
             lines.append(f"  because {known}")

@@ -18,7 +18,7 @@ from mcp_types import CallToolResult, ElicitRequest, ElicitRequestFormParams, El
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import ValidationError
 
-from llmgenie_mcp.errors import shorten
+from llmgenie_mcp.errors import shorten, visible
 from llmgenie_mcp.faces import mcp_answers as answers
 from llmgenie_mcp.faces.mcp_call import Call
 
@@ -57,7 +57,7 @@ async def ask(call: Call, approval: Document, outcome: Outcome) -> CallToolResul
     """Put the question to the person in front of the client, or say how else it is answered."""
     if not call.engine.definitions.settings.approvals.elicitation:
         return _open_question(outcome, approval, "This project takes answers in a terminal only.")
-    if not _has_person(call):
+    if not has_person(call):
         return _open_question(
             outcome, approval, "Over HTTP it is a person's own token that answers, and yours is none."
         )
@@ -80,7 +80,10 @@ def answered(call: Call) -> tuple[Document, ElicitResult | None] | None:
     """The approval and its answer, when this call brings back a dialogue that was asked for (2026-07-28)."""
     if call.context.request_state is None:
         return None
-    approval = {"id": json.loads(call.context.request_state)["approval"]}
+    state = json.loads(call.context.request_state)
+    if "approval" not in state:  # what another server asked
+        return None
+    approval = {"id": state["approval"]}
     answer = (call.context.input_responses or {}).get("approval")
     return approval, answer if isinstance(answer, ElicitResult) else None
 
@@ -89,7 +92,7 @@ async def settle(call: Call, approval: Document, answer: ElicitResult | None) ->
     """Record a decision; a dialogue that was closed or dismissed is no decision."""
     from llmgenie_mcp.records import Outcome
 
-    if not _has_person(call):
+    if not has_person(call):
         answer = None
     content = (answer.content or {}) if answer is not None and answer.action == "accept" else {}
     decision = content.get("decision")
@@ -130,12 +133,14 @@ def _open_question(outcome: Outcome, approval: Document, why: str) -> CallToolRe
 
 def _question(approval: Document) -> str:
     question = approval.get("question") or f"Approve {approval.get('action')}?"
-    says = f"\nThe agent says: {shorten(approval['comment'], 500)}" if approval.get("comment") else ""
-    return f"{approval['id']}: {question}{says}"
+    # On a line of its own, and no more than one: what follows could pass for something that we say.
+    comment = visible(" ".join(str(approval.get("comment") or "").split()))
+    says = f"\nThe agent says: {shorten(comment, 500)}" if comment else ""
+    return f"{approval['id']}: {visible(question)}{says}"
 
 
-def _has_person(call: Call) -> bool:
-    """Whether a person is behind the client: over HTTP an agent's own program could answer its own dialogue."""
+def has_person(call: Call) -> bool:
+    """Whether a person may be behind the client: over HTTP an agent's own program could answer its own dialogue."""
     return call.role in (None, "human", "admin")
 
 

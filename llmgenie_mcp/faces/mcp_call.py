@@ -71,10 +71,15 @@ class Slow:
         self._context = call.context
         self._loop = asyncio.get_running_loop()
         self._reports: list[Future[None]] = []
+        self._muted = False
+
+    def mute(self) -> None:
+        """Report nothing any more: the call that asked for it was answered."""
+        self._muted = True
 
     def progress(self, done: float, total: float | None = None, message: str = "") -> None:
         """Tell the client, when it asked to be told; does not wait for it."""
-        if not self.cancel.is_set():
+        if not self.cancel.is_set() and not self._muted:
             report = self._context.report_progress(done, total, message or None)
             self._reports.append(asyncio.run_coroutine_threadsafe(report, self._loop))
 

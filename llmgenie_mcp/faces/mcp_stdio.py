@@ -2,7 +2,8 @@
 
 The SDK's own transport is not used, for three reasons found by running it (mcp 2.3.0): an answer with a lone surrogate
 ends the server; a request that it cannot parse is never answered, so the client waits for ever; and a server told to
-stop by a signal hangs in the read of stdin. This one also costs fewer thread switches a message.
+stop by a signal hangs in the read of stdin. This one also costs no switch of threads a message where stdin is a pipe:
+the event loop reads it itself.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import os
 import re
 import select
 import signal
+import stat
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
@@ -69,8 +71,15 @@ async def stdio() -> AsyncIterator[tuple[Incoming, Outgoing]]:
     with _own_descriptors() as (wire_in, wire_out):
         async with anyio.create_task_group() as group, complaints:
             group.start_soon(_write, from_server, wire_out, group.cancel_scope)
-            _daemon("llmgenie stdin", _read, wire_in, lambda message: loop.call_soon_threadsafe(hand_over, message))
-            yield incoming, outgoing
+            if _tells(wire_in):
+                loop.add_reader(wire_in, _arrived, loop, wire_in, Lines(), hand_over)
+            else:
+                _daemon("llmgenie stdin", _read, wire_in, lambda message: loop.call_soon_threadsafe(hand_over, message))
+            try:
+                yield incoming, outgoing
+            finally:
+                loop.remove_reader(wire_in)
+                to_server.close()
 
 
 def _daemon(name: str, work: Callable[..., None], *args: Any) -> None:
@@ -110,28 +119,61 @@ def _own_descriptors() -> Iterator[tuple[int, int]]:
         os.dup2(wire_out, 1)
 
 
-def _read(wire_in: int, hand_over: Callable[[JSONRPCMessage | Unreadable | None], object]) -> None:
-    """Parse stdin line by line; None at its end."""
+def _tells(descriptor: int) -> bool:
+    """Whether the event loop can be told when there is something to read. A pipe or a socket then never has it wait."""
+    mode = os.fstat(descriptor).st_mode
+    return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)
+
+
+HandOver: TypeAlias = Callable[[JSONRPCMessage | Unreadable | None], object]
+
+
+def _arrived(loop: asyncio.AbstractEventLoop, wire_in: int, lines: Lines, hand_over: HandOver) -> None:
+    """Read what came, in the event loop, and hand over the messages in it; None at the end."""
     try:
-        for line in _lines(wire_in):
-            if line.strip():
+        chunk = os.read(wire_in, CHUNK)
+    except BlockingIOError:  # its giver does not block on it, and there is nothing after all
+        return
+    except OSError as error:
+        logger.debug("reading of stdin ends: %s", error)
+        chunk = b""
+    for line in lines.of(chunk):
+        hand_over(parse(line))
+    if not chunk:
+        loop.remove_reader(wire_in)
+        hand_over(None)
+
+
+def _read(wire_in: int, hand_over: HandOver) -> None:
+    """The same in a thread, which may have to wait: for a terminal or a file."""
+    lines = Lines()
+    try:
+        while chunk := os.read(wire_in, CHUNK):
+            for line in lines.of(chunk):
                 hand_over(parse(line))
+        for line in lines.of(b""):
+            hand_over(parse(line))
         hand_over(None)
     except (RuntimeError, OSError) as error:  # the event loop is closed, or the descriptor is: the server is ending
         logger.debug("reading of stdin ends: %s", error)
 
 
-def _lines(descriptor: int) -> Iterator[bytes]:
-    pieces: list[bytes] = []
-    while chunk := os.read(descriptor, CHUNK):
-        *ended, rest = chunk.split(b"\n")
+class Lines:
+    """The lines in what arrives piece by piece; empty ones are left out."""
+
+    def __init__(self) -> None:
+        self._pieces: list[bytes] = []
+
+    def of(self, chunk: bytes) -> Iterator[bytes]:
+        """The lines that `chunk` ends. An empty chunk is the end of everything, and so of the last line."""
+        *ended, rest = chunk.split(b"\n") if chunk else (b"", b"")
         for end in ended:
-            yield b"".join((*pieces, end))
-            pieces = []
+            line = b"".join((*self._pieces, end))
+            self._pieces = []
+            if line.strip():
+                yield line
         if rest:
-            pieces.append(rest)
-    if pieces:
-        yield b"".join(pieces)
+            self._pieces.append(rest)
 
 
 def parse(line: bytes) -> JSONRPCMessage | Unreadable:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Annotated, Any, ClassVar, Self
 
-import anyio.to_thread
 from mcp_types import CallToolResult, InputRequiredResult, ToolAnnotations
 from mcp_types import Tool as ListedTool
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -16,7 +15,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from llmgenie_mcp.errors import BadParams, shorten
 from llmgenie_mcp.faces import mcp_answers as answers
 from llmgenie_mcp.faces import mcp_approval as approval
-from llmgenie_mcp.faces.mcp_call import Call, run_slowly
+from llmgenie_mcp.faces import mcp_question as questions
+from llmgenie_mcp.faces.mcp_call import Call
 from llmgenie_mcp.frozen import dataclass
 
 READ = ToolAnnotations(read_only_hint=True, open_world_hint=False)
@@ -174,10 +174,10 @@ def terse(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def in_thread(ask: Callable[[Call, Any], CallToolResult]) -> Run:
-    """A tool that answers at once; in a worker thread all the same: another process may hold the store's lock."""
+    """A tool that answers at once."""
 
     async def run(call: Call, args: Any) -> CallToolResult:
-        return await anyio.to_thread.run_sync(ask, call, args)
+        return await call.background.answer(partial(ask, call, args))
 
     return run
 
@@ -205,7 +205,7 @@ async def _run_action(call: Call, args: RunActionArgs) -> CallToolResult | Input
     if (answered := approval.answered(call)) is not None:
         return await approval.settle(call, *answered)
 
-    def run(slow: Any) -> Any:
+    def run(slow: Any, ask: Any) -> Any:
         return call.engine.run_action(
             args.action,
             args.params,
@@ -214,9 +214,12 @@ async def _run_action(call: Call, args: RunActionArgs) -> CallToolResult | Input
             idempotency_key=args.idempotency_key,
             progress=slow.progress,
             cancel=slow.cancel,
+            ask=ask,
         )
 
-    outcome = await run_slowly(call, run)
+    outcome = await questions.resumed(call) or await questions.run(call, run)
+    if isinstance(outcome, InputRequiredResult):
+        return outcome
     if (question := approval.asked(outcome)) is not None and not outcome.replayed:
         return await approval.ask(call, question, outcome)
     return answers.outcome(outcome)

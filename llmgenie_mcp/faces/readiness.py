@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from llmgenie_mcp.errors import DefinitionError, LlmgenieError, StorageError
+from llmgenie_mcp.errors import DefinitionError, LlmgenieError, StorageError, counted
 from llmgenie_mcp.faces.cli_checks import Check
 from llmgenie_mcp.outbox import TABLE, lock_file
 
@@ -66,7 +66,7 @@ def _store(engine: Engine) -> Iterator[Check]:
         message = f"{engine.project.store} cannot be written: {error.strerror}."
         yield Check("store", "fail", message, "Check owner and permissions, and whether the disk is full.")
     else:
-        yield Check("store", "ok", f"It can be written; the log has {engine.storage.last_seq()} lines.")
+        yield Check("store", "ok", f"It can be written; the log has {counted(engine.storage.last_seq(), 'line')}.")
 
 
 def _try_writing(engine: Engine) -> None:

@@ -15,8 +15,8 @@ from llmgenie_mcp.outcome import Document
 from llmgenie_mcp.storage import Transaction
 from llmgenie_mcp.storage.documents import numbered
 
-TABLES = ("tasks", "roadmap", "notes", "lessons", "sessions")
-PREFIXES = {"tasks": "TSK", "roadmap": "RMI", "lessons": "LSN", "sessions": "SES"}
+TABLES = ("tasks", "roadmap", "notes", "lessons", "sessions", "comments")
+PREFIXES = {"tasks": "TSK", "roadmap": "RMI", "lessons": "LSN", "sessions": "SES", "comments": "CMT"}
 _FITS = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:[._-][A-Za-z0-9]+)+")
 """Ids that are kept: words of letters and digits with - . _ between them: TSK-12, bd-a1b2, TASK-11.2."""
 _NOTE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]*(/[A-Za-z0-9][A-Za-z0-9_.\-]*)*")
@@ -58,7 +58,7 @@ class Ids:
         waiting: list[Item] = []
         rivals = {(item.table, item.before): item for item in items if item.before}
         for item in items:
-            there = self.known.get((item.table, self._mark(item.key, item.fields.get("created_at")))) or self._own(item)
+            there = self.known.get((item.table, self._mark(item.key, made_at(item.fields)))) or self._own(item)
             if there is not None and self._is_rivals(there, item, rivals.get((item.table, item.key))):
                 there = None
             if there is not None and (item.table, there) not in taken:
@@ -96,8 +96,8 @@ class Ids:
 
     def _is_rivals(self, there: str, item: Item, rival: Item | None) -> bool:
         """Whether a document came in as `rival`, whose key `item` has taken since: the times of making tell."""
-        made = self.documents[item.table][there].get("created_at")
-        return rival is not None and rival.fields.get("created_at") == made != item.fields.get("created_at")
+        made = made_at(self.documents[item.table][there])
+        return rival is not None and made_at(rival.fields) == made != made_at(item.fields)
 
     def _mark(self, key: str, made: Any) -> str:
         """What tells one item from another: in llmgenie's own formats, where many projects have a TSK-1, also its time."""
@@ -116,8 +116,8 @@ class Ids:
         there: Any = self.documents[item.table].get(item.wanted)
         if there is None:
             return None
-        said = item.fields.get("created_at")
-        return item.wanted if said is None or there.get("created_at") == said else None
+        said = made_at(item.fields)
+        return item.wanted if said is None or made_at(there) == said else None
 
     def _fits(self, table: str, wanted: str) -> bool:
         if len(wanted) > 100:
@@ -140,6 +140,11 @@ class Ids:
             self._last[prefix] = max(numbered(self._tx.next_id(prefix))[1] - 1, max(numbers, default=0))
         self._last[prefix] += 1
         return f"{prefix}-{self._last[prefix]}"
+
+
+def made_at(document: Mapping[str, Any]) -> Any:
+    """When a document was made: of a comment, when it was said."""
+    return document.get("created_at", document.get("at"))
 
 
 def source_name(path: Path, base: Path) -> str:

@@ -60,14 +60,14 @@ class Item:
         key: its id there, unique among the items of its table.
         place: where it stands.
         fields: what it says, by llmgenie's names.
-        table: where it goes: tasks, roadmap, notes, lessons, sessions.
+        table: where it goes: tasks, roadmap, notes, lessons, sessions, comments, links.
         status: as the file words it; None when it says nothing.
         meant: the word that tells what the status is, where the status does not; kept is the status.
         before: another key that it may have come in by, while that is nobody else's.
         wanted: the id it should have, when that fits and is free.
         waits_for: tasks to be done before.
         links: other relations to tasks, by their type.
-        parent: the task it is a part of.
+        parent: the task it is a part of; of a session, comment or link, the task it is about.
         goal: key of its roadmap item.
         session: key of its session.
         sections: further texts by heading, put behind the description.

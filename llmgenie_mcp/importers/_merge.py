@@ -10,9 +10,11 @@ from typing import Any
 from llmgenie_mcp.exchange import FOREIGN, IMPORTED, NOTED, Ledger, digest
 from llmgenie_mcp.importers._cycles import closing
 from llmgenie_mcp.importers._fields import MODELS, fit
-from llmgenie_mcp.importers._ids import Ids, Key
+from llmgenie_mcp.importers._ids import Ids, Key, made_at
 from llmgenie_mcp.importers._items import Format, Item, Place, Reference
+from llmgenie_mcp.importers._links import bring_links
 from llmgenie_mcp.importers._report import Progress, Report
+from llmgenie_mcp.outbox import LINKS
 from llmgenie_mcp.outcome import Document, now
 from llmgenie_mcp.storage import Transaction
 from llmgenie_mcp.workflow import Workflow
@@ -20,6 +22,8 @@ from llmgenie_mcp.workflow import Workflow
 ONCE = frozenset({"created_at", "updated_at"})
 """Taken from the file when a document is made, and never again."""
 STATUS = "status"
+STAYING = frozenset({STATUS, "instance"})
+"""Of a session that is here: it goes on, whatever a file says."""
 BY_ACTION = "Use claim_task, move_task or complete_task; or a person imports it: llmgenie import PATH."
 
 
@@ -55,12 +59,15 @@ class Merge:
 
     def bring(self, items: Sequence[Item]) -> None:
         """Write what is new and what changed; `items` are as `prepared` left them."""
+        links = [item for item in items if item.table == LINKS]
+        items = [item for item in items if item.table != LINKS]
         self._found = self._ids.assign(items, self._report)
         for item in items:
             self._link(item)
         self._undo_circles(items)
         for item in items:
             self._write(item)
+        bring_links(self._tx, links, self._found, self._report, person=self._moves)
 
     # -- links -----------------------------------------------------------------------------------------------------------
 
@@ -83,7 +90,7 @@ class Merge:
             self._named_one(item, "roadmap_item", item.goal, "roadmap")
         if item.table in ("tasks", "lessons"):
             self._named_one(item, "session", item.session, "sessions")
-        if item.table == "sessions":
+        if item.table in ("sessions", "comments"):
             self._named_one(item, "task", item.parent, "tasks")
 
     def _named_one(self, item: Item, field: str, ref: Reference | None, table: str) -> None:
@@ -192,13 +199,17 @@ class Merge:
 
     def _make(self, item: Item, id_: str) -> None:
         fields = {name: value for name, value in item.fields.items() if name != FOREIGN}
+        if item.table == "sessions":
+            fields["status"] = "finished"
+            if item.status != "finished":
+                item.note(f"Session {item.key} was {item.status}: it comes in as finished.")
         model = MODELS.get(item.table)
         if model is not None:
             fields = model(
                 id=id_, **{k: v for k, v in fields.items() if v is not None or k not in model.model_fields}
             ).model_dump()
         else:
-            fields = {"created_at": now(), **fields}
+            fields = fields if "at" in fields else {"created_at": now(), **fields}
         if FOREIGN in item.fields:
             fields[FOREIGN] = item.fields[FOREIGN]
         if item.foreign:
@@ -213,7 +224,8 @@ class Merge:
         names = [name for name in item.fields if name not in ONCE]
         names += [f"{FOREIGN}.{self._form.origin}"] if item.foreign else []
         _, base = self._base(item, there)
-        return [*names, *(name for name in base if name not in names and name not in ONCE)]
+        more = [name for name in base if name not in names and name not in ONCE]
+        return [name for name in (*names, *more) if not (item.table == "sessions" and name in STAYING)]
 
     def _decide(self, item: Item, there: Document, name: str) -> tuple[Any, bool]:
         """The value that a field gets, and whether it is what is here although the file says something new too."""
@@ -262,7 +274,7 @@ class Merge:
             "id": item.key,
             "from": self._source,
             "at": self._at,
-            **({"made": item.fields.get("created_at")} if self._form.own else {}),
+            **({"made": made_at(item.fields)} if self._form.own else {}),
             "fields": {name: digest(self._theirs(item, name)) for name in names},
         }
 
@@ -323,7 +335,11 @@ def _several(value: Any) -> list[str]:
 def _title(document: Mapping[str, Any]) -> str:
     value = document.get("value")
     return str(
-        document.get("title") or (value.get("title") if isinstance(value, dict) else "") or document.get("role") or ""
+        document.get("title")
+        or (value.get("title") if isinstance(value, dict) else "")
+        or document.get("role")
+        or document.get("author")
+        or ""
     )
 
 

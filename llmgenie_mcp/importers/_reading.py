@@ -59,6 +59,7 @@ class Reading:
         """
         if report.problems and not items:
             raise failed(report, "Nothing could be read")
+        report.initial = workflow.initial
         ready = prepared(items, form, workflow, report, progress)
         return cls(form, report.path, project.root, ready, exported_to(project.store, *paths), report)
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from llmgenie_mcp.errors import counted
 from llmgenie_mcp.importers._items import Item, Place, Remark, change, problem
 from llmgenie_mcp.outcome import Document
 
@@ -30,6 +31,8 @@ class Report:
         ids: our id by the file's, where the two differ.
         changes, problems: see `Remark`.
         mapped: how often each status was read as another.
+        initial: the state in which a task begins that is made here; "" where nobody says.
+        ahead: of the new tasks, how many came in in which other state.
     """
 
     format: str
@@ -44,6 +47,8 @@ class Report:
     changes: list[Remark] = field(default_factory=list)
     problems: list[Remark] = field(default_factory=list)
     mapped: Counter[tuple[str, str]] = field(default_factory=Counter)
+    initial: str = ""
+    ahead: Counter[str] = field(default_factory=Counter)
 
     def add(self, remark: Remark) -> None:
         """Take in a remark."""
@@ -60,6 +65,9 @@ class Report:
     def made(self, item: Item, id_: str, title: str) -> None:
         """An item came in anew."""
         self._told(item)
+        status = item.fields.get("status")
+        if item.table == "tasks" and status and status != self.initial:
+            self.ahead[str(status)] += 1
         self.created.append({"table": item.table, "id": id_, "title": title, "key": item.key, **_where(item.place)})
 
     def changed(self, item: Item, id_: str, title: str, fields: list[str]) -> None:
@@ -90,7 +98,7 @@ class Report:
     def told(self) -> str:
         """The counts in words, those that are nothing left out."""
         parts = [
-            f"{count} {what[:-1] if what == 'problems' and count == 1 else what}"
+            counted(count, "problem") if what == "problems" else f"{count} {what}"
             for what, count in self.counts().items()
             if count
         ]
@@ -99,7 +107,8 @@ class Report:
     def brief(self) -> Document:
         """For the meta-log: the counts, and where it came from."""
         ids = dict(list(self.ids.items())[:MOST_IDS])
-        return {"format": self.format, "path": self.path, **self.counts(), **({"ids": ids} if ids else {})}
+        ahead = {"created_as": dict(self.ahead)} if self.ahead else {}
+        return {"format": self.format, "path": self.path, **self.counts(), **ahead, **({"ids": ids} if ids else {})}
 
     def answer(self) -> Document:
         """For an agent: the counts, and the first of what was told, each with its place."""

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from llmgenie_mcp.errors import counted
 from llmgenie_mcp.importers._front import Front, read_front
 from llmgenie_mcp.importers._items import Format, Found, Item, Place, Reference, Sign, listed, problem, words
 from llmgenie_mcp.importers._shapes import left_over
@@ -42,7 +43,9 @@ def _find(tree: Tree) -> Iterator[Sign]:
         if names := tree.files(*(f"{folder}{config}" for config in CONFIGS)):
             count = len(tree.files(f"{folder}tasks/*.md"))
             if count or (tree.root / f"{folder}tasks").is_dir():
-                yield Sign(folder.rstrip("/") or ".", f"{names[0]} is there, and {count} files in {folder}tasks")
+                yield Sign(
+                    folder.rstrip("/") or ".", f"{names[0]} is there, and {counted(count, 'file')} in {folder}tasks"
+                )
                 return
         names = [
             name for name in tree.files(f"{folder}tasks/*.md") if re.search(r"/[A-Za-z]+-\d+(\.\d+)* - ", f"/{name}")

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from llmgenie_mcp.errors import counted
 from llmgenie_mcp.importers._items import Format, Found, Item, Reference, Sign, listed, words
 from llmgenie_mcp.importers._json import Json, read_json
 from llmgenie_mcp.importers._shapes import entries, left_over, most_have, not_an_object, twice_written, value_of
@@ -20,7 +21,7 @@ def _find(tree: Tree) -> Iterator[Sign]:
     for name in tree.files(*PATHS):
         value = value_of(tree, name)
         if most_have(value, "number", "title"):
-            yield Sign(name, f"it is a list of {len(value)} issues with number and title")
+            yield Sign(name, f"it is a list of {counted(len(value), 'issue')} with number and title")
 
 
 def _read(tree: Tree, sign: Sign) -> Iterator[Found]:

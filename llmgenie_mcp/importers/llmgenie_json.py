@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from llmgenie_mcp.errors import counted
 from llmgenie_mcp.exchange import FOREIGN, IMPORTED, MARK
 from llmgenie_mcp.importers._items import Format, Found, Item, Place, Reference, Sign, change, listed, problem, words
 from llmgenie_mcp.importers._json import read_json
 from llmgenie_mcp.importers._shapes import not_an_object, twice_written, value_of
 from llmgenie_mcp.importers._tree import Tree
 
-TABLES = ("sessions", "roadmap", "tasks", "notes", "lessons")
+TABLES = ("sessions", "roadmap", "tasks", "notes", "lessons", "comments", "links")
+STAYING = ("instances", "opinions")
+"""What is exported for people and tools, and does not come in: it would open what has to be earned here."""
 _LINKED = ("dependencies", "links", "parent", "roadmap_item", "session", "task", "status")
+_POINTING = {"tasks": _LINKED, "sessions": _LINKED, "lessons": ("session",), "comments": ("task",), "links": ("task",)}
 
 
 def _find(tree: Tree) -> Iterator[Sign]:
@@ -43,12 +47,13 @@ def _read(tree: Tree, sign: Sign) -> Iterator[Found]:
                 yield problem(place, "This document has no id.", "It was left out.")
             else:
                 yield from own_item(document, table, place)
+    if opinions := listed(read.value.get("opinions")):
+        told = counted(len(opinions), "opinion")
+        yield change(read.place("opinions"), f"{told} of models not taken over.", "They may open a review: ask anew.")
     if instances := listed(read.value.get("instances")):
         hint = "What runs is bound to its branch and to approvals: start it anew."
-        yield change(
-            read.place("instances"), f"{len(instances)} running workflows stay where they were exported.", hint
-        )
-    known = {MARK, "instances", *TABLES}
+        yield change(read.place("instances"), f"{counted(len(instances), 'running workflow')} not taken over.", hint)
+    known = {MARK, *STAYING, *TABLES}
     for name in read.value:
         if name not in known:
             yield problem(read.place(name), f"{name[:60]!r} is nothing that llmgenie exports.", "It was left out.")
@@ -60,7 +65,7 @@ def own_item(document: dict[str, Any], table: str, place: Place) -> Iterator[Fou
         "id",
         "version",
         IMPORTED,
-        *(_LINKED if table in ("tasks", "sessions") else ("session",) if table == "lessons" else ()),
+        *_POINTING.get(table, ()),
     }
     fields = {name: value for name, value in document.items() if name not in left}
     if FOREIGN in fields and not isinstance(fields[FOREIGN], dict):
@@ -72,11 +77,13 @@ def own_item(document: dict[str, Any], table: str, place: Place) -> Iterator[Fou
     if document.get("session"):
         item.session = Reference(words(document["session"]), place)
     if table == "sessions":
-        if document.get("status") != "finished":
-            item.note(f"Session {item.key} was {words(document.get('status'))}: it comes in as finished.")
-        fields["status"] = "finished"
-        fields["instance"] = None
+        item.status = words(document.get("status"))  # a session that is here goes on as it is
+        fields.pop("instance", None)
         item.parent = Reference(words(document["task"]), place) if document.get("task") else None
+    elif table in ("comments", "links"):
+        item.parent = Reference(words(document.get("task")), place)
+        if table == "comments":
+            fields["text"], fields["author"] = words(fields.get("text")), words(fields.get("author")) or "unknown"
     elif table == "tasks":
         fields |= {name: empty for name, empty in (("links", []), ("parent", None)) if document.get(name, 0) == empty}
         item.status = words(document.get("status")) or None

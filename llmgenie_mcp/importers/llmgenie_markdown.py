@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from llmgenie_mcp.errors import counted
 from llmgenie_mcp.exchange import MARK
 from llmgenie_mcp.importers._front import Front, read_front
 from llmgenie_mcp.importers._items import Format, Found, Place, Sign, problem
@@ -22,7 +23,7 @@ def _find(tree: Tree) -> Iterator[Sign]:
             names[0] if tree.is_file else ".",
             f"{names[0]} says that llmgenie exported it"
             if tree.is_file
-            else f"{len(names)} files such as {names[0]} are llmgenie's",
+            else f"{counted(len(names), 'file')} such as {names[0]} {'is' if len(names) == 1 else 'are'} llmgenie's",
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from llmgenie_mcp.errors import counted
 from llmgenie_mcp.importers._items import Format, Found, Item, Reference, Sign, listed, words
 from llmgenie_mcp.importers._json import Json, read_json
 from llmgenie_mcp.importers._shapes import left_over, most_have, not_an_object, twice_written, value_of
@@ -33,7 +34,7 @@ def _find(tree: Tree) -> Iterator[Sign]:
         value = value_of(tree, name)
         tasks = value.get("tasks") if isinstance(value, dict) else None
         if most_have(tasks, "id", "name", "status"):
-            yield Sign(name, f"it holds {len(tasks or ())} tasks with id, name and status")
+            yield Sign(name, f"it holds {counted(len(tasks or ()), 'task')} with id, name and status")
         elif tasks == []:
             yield Sign(name, "it holds an empty list of tasks", sure="shrimp" in str(tree.root / name))
 

@@ -14,6 +14,7 @@ from llmgenie_mcp.declared import ActionFile, Step, names_in
 from llmgenie_mcp.errors import DefinitionError
 from llmgenie_mcp.expressions import Problem, Vocabulary, templates
 from llmgenie_mcp.loader import Loaded, load_bytes, read
+from llmgenie_mcp.loader.given import check_given
 from llmgenie_mcp.loader.packaged import definition_files
 from llmgenie_mcp.loader.schema import nearest
 
@@ -106,6 +107,8 @@ def _plan(found: ActionFile, facts: set[str], actions: Collection[str] | None) -
         if step.action is not None and actions is not None and not _is_known(step.action, actions):
             message = f"No action is called {step.action!r}"
             yield Problem((*whole, "action"), message, nearest(step.action, actions))
+        if step.action is not None:
+            yield from check_given(step.action, step.params, (*whole, "params"))
         for problem in _placeholders(step, found):
             yield Problem((*loc, *problem.loc), problem.message, problem.hint, problem.offset)
         if not found.steps and found.action is None:

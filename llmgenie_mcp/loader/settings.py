@@ -15,7 +15,7 @@ def load_settings(store: Path) -> Settings:
         DefinitionError: the file is wrong; names file, line and column.
     """
     found = read_settings(store)
-    return found.value if found else Settings()
+    return found.value if found else Settings.defaults()
 
 
 def read_settings(store: Path | None) -> Loaded[Settings] | None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from llmgenie_mcp import schedules
 from llmgenie_mcp.expressions import Expression, Problem, Vocabulary, message_names, templates
 from llmgenie_mcp.expressions.patterns import compile_glob
+from llmgenie_mcp.loader.given import check_given
 from llmgenie_mcp.loader.schema import nearest
 from llmgenie_mcp.loader.structure import matches
 from llmgenie_mcp.triggers import EVENT_VOCABULARY, TriggerRule
@@ -35,6 +36,7 @@ def check_trigger(rule: TriggerRule, vocabulary: Vocabulary, actions: Collection
         if not matches(step.action, actions):
             message = f"No action is called {step.action!r}"
             yield Problem(("run", index, "action"), message, nearest(step.action, actions))
+        yield from check_given(step.action, step.params, ("run", index, "params"))
         yield from check_templates(step.params, known, ("run", index, "params"))
 
 

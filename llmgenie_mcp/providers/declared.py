@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from llmgenie_mcp.config import Settings
 from llmgenie_mcp.frozen import dataclass
@@ -126,14 +126,14 @@ class _Declared:
         from llmgenie_mcp.providers._sequence import Sequence
 
         given = ctx.run["given"] if resumed_by(params) is not None else params.model_extra or {}
-        defaults = {name: about["default"] for name, about in _defaulted(self.file)}
-        return Sequence(self.file, ctx, {**defaults, **given}).run()
+        return Sequence(self.file, ctx, {**dict(_defaults(self.file)), **given}).run()
 
 
-def _defaulted(file: ActionFile) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def _defaults(file: ActionFile) -> Iterator[tuple[str, Any]]:
+    """The parameters that have a default, each with it."""
     for name, about in file.properties.items():
         if isinstance(about, dict) and "default" in about:
-            yield name, about
+            yield name, about["default"]
 
 
 def resumed_by(params: ToolParams | None) -> str | None:
@@ -160,6 +160,7 @@ def params_of(file: ActionFile, *, patterns: bool) -> type[ToolParams]:
     alone = {"type": "object", "additionalProperties": False, "properties": {RESUME: told}}
     either = {"if": {"type": "object", "required": [RESUME]}, "then": alone, "else": closed}
     shown = {**closed, "properties": {**file.properties, RESUME: told}}
+    defaults = dict(_defaults(file))
 
     class DeclaredParams(ToolParams):
         """Parameters of one declared action."""
@@ -168,6 +169,13 @@ def params_of(file: ActionFile, *, patterns: bool) -> type[ToolParams]:
         tool = Tool(
             file.name, file.description, shown, read_only=False, destructive=file.destructive, hidden=0, marks={}
         )
+
+        @classmethod
+        def model_validate(cls, obj: Any, **options: Any) -> Self:
+            """As they were given, with the defaults of those left out: policies see what the steps will."""
+            found = super().model_validate(obj, **options)
+            given = found.model_extra or {}
+            return found if RESUME in given else super(ToolParams, cls).model_validate({**defaults, **given}, **options)
 
         @classmethod
         def _validator(cls) -> Any:

@@ -118,18 +118,23 @@ class _ToolAction:
     def run(self, ctx: ActionContext, params: ToolParams) -> Document:
         """Call it."""
         from llmgenie_mcp.upstream import calling, pool
+        from llmgenie_mcp.upstream.asking import Asking
 
-        project = ctx.situation.project
+        project, asking = ctx.situation.project, Asking(ctx.ask)
         ctx.run["command"] = f"{self.name}.{self.tool.name}"
-        return calling.call(
-            pool.Place(project.store, project.root),
-            self.name,
-            self.upstream,
-            self.tool,
-            params.model_extra or {},
-            ctx.cancel,
-            ctx.progress,
-        )
+        try:
+            return calling.call(
+                pool.Place(project.store, project.root),
+                self.name,
+                self.upstream,
+                self.tool,
+                params.model_extra or {},
+                ctx.cancel,
+                ctx.progress,
+                asking,
+            )
+        finally:
+            ctx.notes += asking.notes(self.name)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from urllib.parse import unquote
 
 from llmgenie_mcp import redact
 from llmgenie_mcp.config import Notification, Secret
-from llmgenie_mcp.errors import ActionError, shorten
+from llmgenie_mcp.errors import ActionError, shorten, visible
 from llmgenie_mcp.expressions import format_message
 from llmgenie_mcp.plugins import Delivered, NotDelivered, Parcel, sink
 
@@ -79,7 +79,8 @@ def _words(settings: Notification, parcel: Parcel) -> tuple[str, str]:
         facts = {"event": parcel.event}
         title, body = format_message(settings.title, facts), format_message(settings.body, facts)
     # A title is one line: in some ways to people it is a header, and what an agent says must not make each attempt fail.
-    return redact.redact(" ".join(title.split())), redact.redact(body)
+    # What a chat or a mail program would not show, or would show turned round, is written out.
+    return visible(redact.redact(" ".join(title.split()))), visible(redact.redact(body))
 
 
 def _send(address: Secret, title: str, body: str) -> str:

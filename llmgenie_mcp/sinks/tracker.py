@@ -22,13 +22,15 @@ SHOWN = 10
 @sink("tracker")
 def tell(parcel: Parcel) -> Delivered:
     """Bring one task and its issue together."""
-    from llmgenie_mcp.trackers import Unanswered, tracker_of
+    from llmgenie_mcp.trackers import Unanswered, switched_off, tracker_of
     from llmgenie_mcp.trackers.meeting import Meeting
     from llmgenie_mcp.trackers.place import Place
 
     settings = parcel.settings.trackers.get(parcel.name)
     if settings is None:
         raise NotDelivered(f"There is no tracker {parcel.name} in the settings any more.", final=True)
+    if why := switched_off(settings, parcel.settings, trusted=parcel.engine.definitions.trusted):
+        raise NotDelivered(f"{why} Switch it on, or drop this: llmgenie outbox.", final=True)
     engine, task = parcel.engine, str(parcel.payload.get("task"))
     place = Place(
         parcel.name,

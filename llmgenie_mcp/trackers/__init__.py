@@ -10,7 +10,11 @@ from __future__ import annotations
 import importlib
 import threading
 
-from llmgenie_mcp.trackers.issue import Tracker, Unanswered
+from llmgenie_mcp import plugins
+from llmgenie_mcp.config import Settings as Config
+from llmgenie_mcp.engine.plugged import plugged
+from llmgenie_mcp.registry import OWN_TRACKERS
+from llmgenie_mcp.trackers.issue import Comment, Issue, Listing, Tracker, Unanswered
 from llmgenie_mcp.tracking import Tracker as Settings
 
 
@@ -21,8 +25,26 @@ def tracker_of(settings: Settings, cancel: threading.Event) -> Tracker:
         settings: of the tracker.
         cancel: set it to break off what is asked.
     """
-    found: Tracker = importlib.import_module(f"{__name__}.{settings.kind}").TRACKER(settings, cancel)
+    if settings.kind in OWN_TRACKERS:
+        make = importlib.import_module(f"{__name__}.{settings.kind}").TRACKER
+    else:
+        make = plugins.trackers()[settings.kind]
+    found: Tracker = make(settings, cancel)
     return found
 
 
-__all__ = ["Tracker", "Unanswered", "tracker_of"]
+def switched_off(settings: Settings, whole: Config, *, trusted: bool) -> str:
+    """Why the plug-in that brings this kind of tracker has no say here, for people; "" when it has.
+
+    Args:
+        settings: of the tracker.
+        whole: the project's.
+        trusted: whether a person accepted them.
+    """
+    brings = plugins.origin("trackers", settings.kind) if settings.kind not in OWN_TRACKERS else ""
+    if not brings or plugged(whole, trusted).has("trackers", settings.kind):
+        return ""
+    return f"The tracker {settings.kind} is the plug-in {brings}'s, which the settings switch off."
+
+
+__all__ = ["Comment", "Issue", "Listing", "Tracker", "Unanswered", "switched_off", "tracker_of"]

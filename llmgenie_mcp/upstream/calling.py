@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from llmgenie_mcp.errors import ActionError
 from llmgenie_mcp.upstream import listing, pool
 from llmgenie_mcp.upstream.answers import reason, result_of
+from llmgenie_mcp.upstream.asking import Asking
 from llmgenie_mcp.upstream.connection import Connection, Lost
 from llmgenie_mcp.upstream.text import clean
 from llmgenie_mcp.upstream.tools import Tool
@@ -23,6 +24,9 @@ EVERY = 0.2
 """Seconds between reports of progress that are passed on, at least."""
 ASKED_BACK = (
     "It wanted to ask a person or a model back, and no such question is passed on: give all it needs as parameters."
+)
+UNANSWERED = (
+    "It asked a person something, and nobody answered: {why} Give all it needs as parameters, if it takes them."
 )
 AGAIN = "It is started anew at the next call. Whether what was asked was done is not known."
 
@@ -45,6 +49,7 @@ def call(
     arguments: Mapping[str, Any],
     cancel: threading.Event,
     report: Report,
+    asking: Asking | None = None,
 ) -> Document:
     """Call a tool that a person accepted.
 
@@ -56,10 +61,12 @@ def call(
         arguments: its parameters.
         cancel: set when the caller gives up.
         report: called with progress, from another thread.
+        asking: where it gets answers to what it asks a person meanwhile; None: nobody is asked.
 
     Raises:
         ActionError: it was not called, or did not do its work; `result` has what it answered.
     """
+    asking = asking or Asking()
     connection = _listed(place, name, upstream, cancel)
     action, now = f"{name}.{tool.name}", connection.tools.get(tool.name)
     if now is None:
@@ -68,7 +75,7 @@ def call(
         what = " and ".join(changed)
         hint = f"A person looks at it and accepts it, in a terminal: llmgenie upstream accept {name} {tool.name}"
         raise ActionError(f"{action} was not called: its {what} changed since a person accepted it.", hint)
-    answer = connection.call(tool.name, arguments, upstream.timeout, _paced(report))
+    answer = connection.call(tool.name, arguments, upstream.timeout, _paced(report), asking)
     secrets = pool.secrets_of(place, name, upstream)
     try:
         found = pool.wait(answer, name, upstream.timeout, cancel)
@@ -78,11 +85,13 @@ def call(
     except ActionError:
         raise
     except Exception as error:  # noqa: BLE001 - MCPError, and what the SDK makes of an answer that is none
-        raise _failed(action, error, secrets) from None
-    told = {"upstream": name, "tool": tool.name, **result_of(found, upstream.max_answer, secrets)}
+        raise _failed(action, error, secrets, asking.unasked) from None
+    asked = [{"answer": one.action, **({"why": one.why} if one.why else {})} for one in asking.told]
+    about: Document = {"upstream": name, "tool": tool.name, **({"asked": asked} if asked else {})}
+    told = {**about, **result_of(found, upstream.max_answer, secrets)}
     if found.is_error:
         why = reason(told)
-        hint = ASKED_BACK if _asked_back(why) else "See its answer in `result`."
+        hint = _hint(asking.unasked) if asking.unasked or _asked_back(why) else "See its answer in `result`."
         raise ActionError(f"{action} failed{f': {why}' if why else ''}", hint, result=told)
     return told
 
@@ -120,14 +129,19 @@ def _listed(place: pool.Place, name: str, upstream: Upstream, cancel: threading.
     return connection
 
 
-def _failed(what: str, error: Exception, secrets: list[str]) -> ActionError:
+def _hint(unasked: str) -> str:
+    """What to do about a question of the server that nobody answered."""
+    return UNANSWERED.format(why=unasked) if unasked else ASKED_BACK
+
+
+def _failed(what: str, error: Exception, secrets: list[str], unasked: str = "") -> ActionError:
     from mcp import MCPError
     from mcp_types import REQUEST_TIMEOUT
 
     if isinstance(error, TimeoutError) or (isinstance(error, MCPError) and error.code == REQUEST_TIMEOUT):
         return ActionError(f"{what} did not answer in time.", "Ask for less, or raise its timeout in the settings.")
-    if isinstance(error, MCPError) and _asked_back(error.message):
-        return ActionError(f"{what} failed: {hidden(error.message, secrets)} (code {error.code})", ASKED_BACK)
+    if isinstance(error, MCPError) and (unasked or _asked_back(error.message)):
+        return ActionError(f"{what} failed: {hidden(error.message, secrets)} (code {error.code})", _hint(unasked))
     if isinstance(error, MCPError):
         return ActionError(f"{what} failed: {hidden(error.message, secrets)} (code {error.code})", "Mend what it says.")
     return ActionError(f"{what} gave no proper answer: {hidden(str(error), secrets)}", "It is the server's fault.")

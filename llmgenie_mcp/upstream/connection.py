@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from llmgenie_mcp.errors import shorten
 from llmgenie_mcp.frozen import dataclass
 from llmgenie_mcp.upstream import offers
+from llmgenie_mcp.upstream.asking import Asking, OpenCalls
 from llmgenie_mcp.upstream.limits import Broken
 from llmgenie_mcp.upstream.tools import Tool, tools_of
 
@@ -95,6 +96,7 @@ class Connection:
         self._main_task: asyncio.Task[Any] | None = None
         self._client: Client | None = None
         self._stale, self._listed = False, 0.0
+        self._questions = OpenCalls(start.name)
         self._thread = threading.Thread(target=self._run, name=f"llmgenie-upstream-{start.name}", daemon=True)
         self._thread.start()
 
@@ -111,12 +113,16 @@ class Connection:
         """Done when it is up; raises Lost when it did not come up."""
         return self._ready
 
-    def call(self, tool: str, arguments: Mapping[str, Any], timeout: float, report: Report) -> Future[CallToolResult]:
+    def call(
+        self, tool: str, arguments: Mapping[str, Any], timeout: float, report: Report, asking: Asking | None = None
+    ) -> Future[CallToolResult]:
         """Call a tool; `report` is called from the connection's thread. Cancel the answer to break off.
+
+        What the server asks a person meanwhile goes to `asking`.
 
         Raises, from the answer: Lost, MCPError, TimeoutError, RuntimeError, ValueError (what the SDK finds wrong).
         """
-        return self._submit(lambda: self._call(tool, arguments, timeout, report))
+        return self._submit(lambda: self._call(tool, arguments, timeout, report, asking or Asking()))
 
     def list_tools(self) -> Future[None]:
         """Ask for the tools again, when that was long ago or the server said that they changed. Raises as `call`."""
@@ -234,7 +240,8 @@ class Connection:
         client = Client(
             self._transport(),
             client_info=Implementation(name="llmgenie", version=__version__),
-            list_roots_callback=list_roots,  # asked to sample or to ask the user, the SDK refuses for us
+            list_roots_callback=list_roots,  # asked to sample, the SDK refuses for us
+            elicitation_callback=self._questions.answer,
             message_handler=hear,
             cache=None,
         )
@@ -277,16 +284,19 @@ class Connection:
         self.tools, self.problems = {tool.name: tool for tool in tools}, tuple(problems)
         self._listed = time.monotonic()
 
-    async def _call(self, tool: str, arguments: Mapping[str, Any], timeout: float, report: Report) -> CallToolResult:
+    async def _call(
+        self, tool: str, arguments: Mapping[str, Any], timeout: float, report: Report, asking: Asking
+    ) -> CallToolResult:
         async def told(progress: float, total: float | None, message: str | None) -> None:
             report(progress, total, message or "")
 
         client = self._connected()
-        if offers.is_offer(tool):
-            async with asyncio.timeout(timeout):
-                return await _lost(self, offers.ask(client, tool, arguments))
-        call = client.call_tool(tool, dict(arguments), read_timeout_seconds=timeout, progress_callback=told)
-        return await _lost(self, call)
+        with self._questions.during(asking):
+            if offers.is_offer(tool):
+                async with asyncio.timeout(timeout):
+                    return await _lost(self, offers.ask(client, tool, arguments))
+            call = client.call_tool(tool, dict(arguments), read_timeout_seconds=timeout, progress_callback=told)
+            return await _lost(self, call)
 
     def _connected(self) -> Client:
         if self._client is None:

@@ -216,6 +216,9 @@ def _signal(process: asyncio.subprocess.Process, number: int) -> None:
 
 def _close(process: asyncio.subprocess.Process) -> None:
     """Let go of the pipes, also when a process that left the group still holds their other ends."""
+    pipe = _present(process.stdin).transport
+    if pipe.get_write_buffer_size():  # what nobody read would keep it open
+        pipe.abort()
     transport: Any = getattr(process, "_transport", None)
     if transport is not None:
         with contextlib.suppress(PermissionError):

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import signal
+import statistics
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 from cli_fixtures import PATIENCE, data, environment, settings
@@ -14,7 +16,7 @@ from cli_fixtures import PATIENCE, data, environment, settings
 from llmgenie_mcp import Engine, trust
 
 
-def test_follow_prints_what_another_process_commits_until_it_is_interrupted(repo: Path) -> None:
+def test_follow_prints_at_once_what_another_process_commits_until_it_is_interrupted(repo: Path) -> None:
     data("task", "add", "First", project=repo)
     follower = subprocess.Popen(
         [sys.executable, "-m", "llmgenie_mcp", "log", "--follow", "--json", "--project", str(repo)],
@@ -28,6 +30,14 @@ def test_follow_prints_what_another_process_commits_until_it_is_interrupted(repo
         assert json.loads(follower.stdout.readline())["result"]["id"] == "TSK-1"
         data("task", "add", "Second", project=repo)
         assert json.loads(follower.stdout.readline())["result"]["id"] == "TSK-2"
+        waits = []
+        with Engine.open(repo) as engine:
+            for number in range(5):
+                assert engine.run_action("record_note", {"key": f"n{number}", "value": 1}).ok
+                committed = time.monotonic()
+                assert json.loads(follower.stdout.readline())["action"] == "record_note"
+                waits.append(time.monotonic() - committed)
+        assert statistics.median(waits) < 0.3, waits
         follower.send_signal(signal.SIGINT)
         assert follower.wait(PATIENCE) == 0
         assert follower.stdout.read() == ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import threading
@@ -112,12 +113,17 @@ def test_what_was_given_up_is_shown_with_why_and_tried_again_when_asked(repo: Pa
     shown = run("outbox", project=repo).stdout
     for part in (id_, "dead", "trigger:echo", "TSK-99", "outbox replay --all"):
         assert part in shown
-    found = data("outbox", "replay", id_, project=repo)
-    assert (found["replayed"], found["waiting"]) == ([id_], [])
+    code, document = answer("outbox", "replay", id_, project=repo)
+    found = document["data"]
+    assert (code, document["ok"], found["replayed"], found["waiting"]) == (1, False, [id_], [])
     assert [(item["id"], item["status"]) for item in found["left"]] == [
         (id_, "dead")
     ]  # tried at once, and again in vain
-    assert "TSK-99" in run("outbox", "replay", id_, project=repo).stdout
+    again = run("outbox", "retry", id_, project=repo)
+    assert again.exit_code == 1
+    assert f"fail {id_}: " in again.stdout
+    assert "TSK-99" in again.stdout
+    assert f"given up: {id_}. Mend the cause, then: llmgenie outbox retry" in again.stdout
     ruled(repo)
     assert f"Delivered: {id_}." in run("outbox", "replay", id_, project=repo).stdout
     assert data("outbox", project=repo)["items"] == []
@@ -273,14 +279,51 @@ def test_what_is_looked_at_again_later_is_under_way_and_no_failure(repo: Path, m
 def test_what_was_given_up_is_retried_and_what_stands_behind_another_is_told(repo: Path) -> None:
     id_ = given_up(repo)
     configure(repo, trusted=False, log_output=1)  # nothing is delivered meanwhile
-    found = data("outbox", "retry", id_, project=repo)
-    assert found["retried"] == [id_]
+    code, document = answer("outbox", "retry", id_, project=repo)
+    found = document["data"]
+    assert (code, found["retried"]) == (1, [id_])
     assert (found["left"][0]["status"], found["left"][0]["attempts"]) == ("pending", 0)
     with Engine.open(repo) as engine, engine.storage.begin() as tx:
         tx.put("outbox", "OUT-9", {**(tx.get("outbox", id_) or {}), "id": "OUT-9"})
         tx.commit({"type": "test"})
-    assert f"OUT-9 stands behind {id_}." in run("outbox", "retry", "OUT-9", project=repo).stdout
+    shown = run("outbox", "retry", "OUT-9", project=repo)
+    assert shown.exit_code == 1
+    assert f"OUT-9 stands behind {id_}." in shown.stdout
+    assert "before a person accepted the project's definitions: llmgenie trust" in shown.stdout
     assert answer("outbox", "retry", "OUT-77", project=repo)[1]["error"]["code"] == "unknown_name"
+
+
+def test_a_retry_waits_for_the_server_that_delivers_and_tells_what_came_of_it(
+    repo: Path, engine: Engine, receiver: ThreadingHTTPServer
+) -> None:
+    hook = {"url": f"http://127.0.0.1:{receiver.server_port}/x", "events": ["action.completed"], "allow_private": True}
+    configure(repo, webhooks={"team": hook}, deliveries={"first_delay": 600})
+    first, second = noted(repo, 2)
+    dispatcher = Dispatcher(engine, sources=False)
+    dispatcher.start()
+    try:
+        assert dispatcher.delivering.wait(PATIENCE)
+        failed = run("outbox", "retry", first, project=repo)
+        assert failed.exit_code == 1
+        assert f"fail {first}: " in failed.stdout
+        assert re.search(r"  in \d+ s$", failed.stdout.splitlines()[0]), "when it is tried again is told"
+        behind = run("outbox", "retry", second, project=repo)
+        assert (behind.exit_code, f"{second} stands behind {first}." in behind.stdout) == (1, True)
+        receiver.well.set()  # type: ignore[attr-defined]
+        done = run("outbox", "retry", first, second, project=repo)
+        assert (done.exit_code, done.stdout) == (0, f"Delivered: {first}, {second}.\n")
+    finally:
+        dispatcher.stop()
+
+
+def test_what_no_event_led_to_is_called_what_it_is(repo: Path) -> None:
+    tracker = {"kind": "github", "repository": "acme/shop", "token": {"env": "TRACKER_TOKEN"}}
+    configure(repo, trackers={"hub": tracker})
+    with Engine.open(repo) as engine:
+        assert engine.run_action("create_task", {"title": "Write it down"}).ok
+    (item,) = data("outbox", project=repo)["items"]
+    assert (item["kind"], item["event"], item["about"]) == ("tracker", None, "TSK-1 changed")
+    assert "tracker:hub  TSK-1 changed" in run("outbox", project=repo).stdout
 
 
 def test_only_a_person_skips_what_holds_others_up(repo: Path) -> None:

@@ -63,6 +63,17 @@ def test_a_person_declines_with_a_comment(repo: Path) -> None:
     assert data("context", "instances/REV-1", project=repo)["value"]["state"] == "in_review"
 
 
+def test_without_an_id_the_one_that_waits_is_answered(repo: Path) -> None:
+    approval = waiting_review(repo)
+    with terminal("approve", "--project", str(repo)) as screen:
+        screen.type(screen.wait_for(WORD)[1])
+        assert screen.ended() == 0
+    assert status(repo, approval) == "granted"
+    with terminal("approve", "--project", str(repo)) as screen:
+        assert screen.ended() == 2
+    assert "Nothing waits for a person." in screen.shown
+
+
 def test_the_question_says_when_the_branch_has_moved(repo: Path) -> None:
     approval = waiting_review(repo)
     commit(repo, "y.txt", "y\n", "Add y")
@@ -107,7 +118,7 @@ def test_an_answered_or_unknown_approval_is_told_before_any_question(repo: Path)
 
 
 @pytest.mark.parametrize(
-    "words", [("approve", "APR-1"), ("approve", "APR-1", "--decline"), ("trust",), ("trust", "--revoke")]
+    "words", [("approve",), ("approve", "APR-1"), ("approve", "APR-1", "--decline"), ("trust",), ("trust", "--revoke")]
 )
 def test_without_a_terminal_it_is_refused_with_what_a_person_types(repo: Path, words: tuple[str, ...]) -> None:
     waiting_review(repo)

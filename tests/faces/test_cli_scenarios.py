@@ -167,10 +167,32 @@ def test_a_file_that_cannot_be_run_is_told_with_its_place(mixed: Path, text: str
 # -- explain -------------------------------------------------------------------------------------------------------------
 
 
-def test_a_denied_command_is_explained_rule_by_rule(repo: Path) -> None:
-    shown = run("policy", "explain", "--", "git", "push", "origin", "main", project=repo)
+def test_a_denied_command_is_explained_by_what_decided_and_with_all_by_every_rule(repo: Path) -> None:
+    push = ("--", "git", "push", "origin", "main")
+    shown = run("policy", "explain", *push, project=repo)
     assert (shown.exit_code, shown.stdout) == (1, "")
     golden("policy_explain.txt", shown.stderr)
+    whole = run("policy", "explain", "--all", *push, project=repo)
+    golden("policy_explain_all.txt", whole.stderr)
+    assert set(shown.stderr.splitlines()) - set(whole.stderr.splitlines()) == {
+        "20 more rules do not apply: --all shows them."
+    }
+
+
+def test_an_ordinary_command_is_explained_in_few_lines(repo: Path) -> None:
+    shown = run("policy", "explain", "--", "ls", project=repo)
+    assert shown.stdout.splitlines() == [
+        "ls",
+        'shell(command="ls"): ok',
+        "16 more rules do not apply: --all shows them.",
+        "ok",
+    ]
+
+
+def test_what_is_not_known_is_shown_without_being_asked_for(repo: Path) -> None:
+    shown = run("policy", "explain", "--", 'git push origin "$B"', project=repo).stderr
+    assert "branch_protection/no-direct-push (fact_unknown)" in shown
+    assert "not known: resource.branch" in shown
 
 
 @pytest.mark.parametrize(

@@ -57,13 +57,28 @@ def test_reading_what_is_stored_needs_the_store_alone(repo: Path, words: tuple[s
     assert imported(*words, "--project", str(repo)) & set(HEAVY) == {"tinydb"}
 
 
-@pytest.mark.parametrize("words", [("state",), ("policy", "list"), ("workflow", "list")], ids=" ".join)
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("state",),
+        ("actions",),
+        ("actions", "code", "--blocked"),
+        ("policy", "list"),
+        ("policy", "show", "security"),
+        ("policy", "check"),
+        ("workflow", "list"),
+        ("workflow", "show", "review"),
+        ("workflow", "diagram", "review"),
+        ("hook", "status"),
+    ],
+    ids=" ".join,
+)
 def test_what_is_kept_of_the_definitions_is_told_without_pydantic(repo: Path, words: tuple[str, ...]) -> None:
     data("policy", "list", project=repo)
     assert imported(*words, "--project", str(repo)) & set(HEAVY) <= {"tinydb"}
 
 
-@pytest.mark.parametrize("words", [("actions",), ("policy", "check"), ("doctor",), ("trust", "--show")], ids=" ".join)
+@pytest.mark.parametrize("words", [("actions", "--query", "task"), ("doctor",), ("trust", "--show")], ids=" ".join)
 def test_no_reading_command_imports_the_mcp_sdk(repo: Path, words: tuple[str, ...]) -> None:
     assert not imported(*words, "--project", str(repo)) & {"mcp", "mcp_types", "starlette", "anyio", "jsonschema"}
 

@@ -12,6 +12,8 @@ from scene import configure
 from upstream_scene import raw, tool
 
 from llmgenie_mcp import Engine, trust
+from llmgenie_mcp.faces.cli_base import Cli
+from llmgenie_mcp.faces.cli_known import KINDS
 from llmgenie_mcp.loader.settings import load_settings
 from llmgenie_mcp.upstream import listing
 
@@ -74,6 +76,22 @@ def test_what_waits_for_a_person_is_told_wherever_one_looks(repo: Path, tmp_path
         assert "warnings" not in engine.workflow_state()
     assert "shop: " not in json.dumps(data("state", project=repo))
     assert doctor()[0][0] == "ok"
+
+
+def test_completion_knows_tools_as_soon_as_they_are_listed_and_accepted(repo: Path, tmp_path: Path) -> None:
+    def offered() -> dict[str, str]:
+        cli = Cli()
+        cli.folder = str(repo)
+        return {name: told for name, told in KINDS["actions"](cli, "shop.") if name.startswith("shop.")}
+
+    configure(repo, upstreams={"shop": raw(tmp_path, "buy")})
+    assert list(offered()) == ["shop.list_tools"]
+    with Engine.open(repo) as engine:
+        assert engine.run_action("shop.list_tools").ok
+        assert offered()["shop.buy"] == "It waits for a person who accepts it."
+        upstream = engine.definitions.settings.upstreams["shop"]
+        listing.accept(engine.project.store, "shop", upstream, known(repo).tools.values())
+    assert offered()["shop.buy"] == "Does it."
 
 
 def test_nothing_is_started_before_the_settings_are_trusted(repo: Path, tmp_path: Path) -> None:

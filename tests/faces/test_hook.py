@@ -27,13 +27,7 @@ from llmgenie_mcp.project import store_of
 HOOK = Path(hook.__file__)
 
 
-@pytest.fixture(autouse=True)
-def runtime(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Sockets of a test lie in a folder of its own."""
-    folder = tmp_path_factory.mktemp("r")
-    folder.chmod(0o700)
-    monkeypatch.setenv("LLMGENIE_RUNTIME_DIR", str(folder))
-    return folder
+pytestmark = pytest.mark.usefixtures("runtime")
 
 
 def run(

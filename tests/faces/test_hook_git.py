@@ -86,20 +86,11 @@ def alone(repo: Path, tmp_path: Path) -> Kept:
 
 
 @pytest.fixture
-def kept(alone: Kept, open_engine: Callable[..., Engine], short_runtime: Path) -> Iterator[Kept]:
+def kept(alone: Kept, open_engine: Callable[..., Engine], runtime: Path) -> Iterator[Kept]:
     """A repository whose hooks are answered by a server."""
     with serving(open_engine(alone.folder)) as served:
         yield alone
         assert served
-
-
-@pytest.fixture
-def short_runtime(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where sockets lie; the path of one must not be long."""
-    folder = tmp_path_factory.mktemp("r")
-    folder.chmod(0o700)
-    monkeypatch.setenv("LLMGENIE_RUNTIME_DIR", str(folder))
-    return folder
 
 
 @pytest.fixture
@@ -336,6 +327,28 @@ def test_while_the_definitions_are_broken_a_commit_is_refused_with_the_file(kept
 
 
 # What a person approved.
+
+
+def test_a_reviewed_merge_carries_no_unreviewed_commit_of_main_along(
+    repo: Path, tmp_path: Path, open_engine: Callable[..., Engine]
+) -> None:
+    remote = tmp_path / "origin.git"
+    git(tmp_path, "init", "-q", "--bare", "-b", "main", str(remote))
+    git(repo, "remote", "add", "origin", remote.as_uri())
+    git(repo, "push", "-q", "origin", "main")
+    stage(Kept(repo, remote), "slipped_in.txt")
+    git(repo, "commit", "-q", "-m", "nobody looked at it")
+    data("init", "--yes", "--agent", "none", project=repo)
+    kept, engine = Kept(repo, remote), open_engine(repo)
+    one = reviewing(engine, repo)
+    for action in ("start_review", "run_tests", "submit", "request_approval"):
+        assert engine.run_action(action, session=one).ok
+    assert engine.decide_approval("APR-1", True, person="ada", channel="terminal").ok
+    merged = engine.run_action("merge", {"branch": "main"}, session=one)
+    assert "Below it main has commits that no remote has and no review covered (1, " in merged.result["note"]
+    assert "no-direct-push" in kept.git("push", "origin", "main")[1]
+    git(repo, "push", "-q", "--no-verify", "origin", "main~1:main")
+    assert kept.git("push", "-q", "origin", "main") == (0, ""), "a person brought the other one there"
 
 
 @BOTH

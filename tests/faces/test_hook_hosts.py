@@ -161,16 +161,8 @@ HOSTS = pytest.mark.parametrize("host", agents.names())
 
 
 @pytest.fixture(params=["served", "alone"])
-def place(
-    request: pytest.FixtureRequest,
-    engine: Engine,
-    tmp_path_factory: pytest.TempPathFactory,
-    monkeypatch: pytest.MonkeyPatch,
-) -> Iterator[Engine]:
+def place(request: pytest.FixtureRequest, engine: Engine, runtime: Path) -> Iterator[Engine]:
     """A project with its packaged policies, whose hooks are answered by a server or by themselves."""
-    folder = tmp_path_factory.mktemp("r")
-    folder.chmod(0o700)
-    monkeypatch.setenv("LLMGENIE_RUNTIME_DIR", str(folder))
     if request.param == "alone":
         yield engine
         return

@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import shutil
 import signal
+import socket
+import subprocess
+import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from mcp_types import JSONRPCError, JSONRPCRequest, JSONRPCResponse
-from mcp_wire import MODERN, PATIENCE, REVISIONS, Wire, envelope, spawned
+from mcp_wire import MODERN, PATIENCE, REVISIONS, RUN, Wire, envelope, spawned
 
 from llmgenie_mcp.engine import Engine
-from llmgenie_mcp.faces.mcp_stdio import Unreadable, encode, parse, without_surrogates
+from llmgenie_mcp.faces.mcp_stdio import Lines, Unreadable, encode, parse, without_surrogates
+
+HELLO = {
+    "protocolVersion": REVISIONS[-1],
+    "capabilities": {},
+    "clientInfo": {"name": "test", "version": "1"},
+}
 
 
 @pytest.fixture(scope="module")
@@ -161,6 +174,38 @@ run({str(project)!r})
         assert wire.tool("get_policy", policy_name="security")["structuredContent"]["name"] == "security"
         assert wire.end() == 0
         assert sorted(wire.errors().split()) == ["printed", "written"]
+
+
+@pytest.mark.parametrize("kind", ["file", "socket"])
+def test_stdin_that_is_no_pipe_is_read_to_its_end(project: Path, tmp_path: Path, kind: str) -> None:
+    asked = {"jsonrpc": "2.0", "id": "hello", "method": "initialize", "params": HELLO}
+    text = b"\n" + json.dumps(asked).encode()  # the last line is not ended
+    with ExitStack() as opened:
+        if kind == "socket":
+            mine, its = (opened.enter_context(one) for one in socket.socketpair())
+            mine.sendall(text)
+            mine.shutdown(socket.SHUT_WR)
+            its.setblocking(False)  # as some programs give it to their children
+            stdin = its.fileno()
+        else:
+            (tmp_path / "asked").write_bytes(text)
+            stdin = opened.enter_context((tmp_path / "asked").open("rb")).fileno()
+        done = subprocess.run(
+            [sys.executable, "-c", RUN, str(project)], stdin=stdin, capture_output=True, timeout=60, check=True
+        )
+    assert [json.loads(line)["id"] for line in done.stdout.splitlines()] == ["hello"]
+
+
+@given(st.lists(st.sampled_from([b"{", b"}", b"\n", b"\n\n", b" ", b"ab", b"\xc3", b"\xa4", b"\r"])), st.data())
+def test_lines_are_the_same_however_the_text_arrives(pieces: list[bytes], data: st.DataObject) -> None:
+    text = b"".join(pieces)
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(text)))))
+    lines, found = Lines(), []
+    for start, end in itertools.pairwise([0, *cuts, len(text)]):
+        if start < end:  # an empty read is the end
+            found += lines.of(text[start:end])
+    found += lines.of(b"")
+    assert found == [line for line in text.split(b"\n") if line.strip()]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

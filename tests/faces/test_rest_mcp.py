@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import anyio
+import anyio.to_thread
 import httpx2
 import pytest
 from mcp.client import Client
@@ -17,10 +20,13 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import ElicitResult, ResourceUpdatedNotification
 from mcp_wire import call, data, run_action, text_of
 from rest_place import PATIENCE, as_role
-from scene import lines
+from scene import configure, lines
+from upstream_scene import accept, raw
 
 from llmgenie_mcp import Engine
+from llmgenie_mcp.faces.mcp_changes import Changes
 from llmgenie_mcp.faces.mcp_tools import TOOLS
+from llmgenie_mcp.upstream import pool
 
 pytestmark = pytest.mark.anyio
 ASK = {"action": "request_approval", "params": {"action": "file.delete", "params": {"path": "old.txt"}}}
@@ -105,6 +111,25 @@ async def test_an_agents_client_cannot_answer_its_own_dialogue(
     assert engine.context_data("approvals/APR-1")["value"]["status"] == "pending"
 
 
+async def test_a_question_of_another_server_reaches_a_persons_own_client_and_no_agents(
+    connect: Connect, engine: Engine, repo: Path, tmp_path: Path
+) -> None:
+    form = {"type": "object", "properties": {"decision": {"type": "string"}}}
+    question = {"mode": "form", "message": "Which way?", "requestedSchema": form}
+    asks = {"action": "shop.elicit", "params": {"question": question}}
+    configure(repo, upstreams={"shop": raw(tmp_path, "elicit")})
+    accept(engine, "shop")
+    try:
+        for role, answer in (("human", "accept"), ("agent", "decline")):
+            async with connect(as_role(role, repo), elicitation_callback=yes) as client:
+                result = await call(client, "run_action", **asks)
+            told = (result.structured_content or {})["result"]
+            assert json.loads(told["text"])["action"] == told["asked"][0]["answer"] == answer
+        assert "only a person's own token" in told["asked"][0]["why"]
+    finally:
+        await anyio.to_thread.run_sync(pool.close_all)
+
+
 async def test_without_its_token_nobody_gets_in_once_there_is_one(connect: Connect, repo: Path) -> None:
     as_role("agent", repo)
     with pytest.raises(BaseExceptionGroup) as raised:
@@ -131,6 +156,29 @@ async def test_a_client_that_listens_hears_of_commits(connect: Connect, engine: 
         await anyio.to_thread.run_sync(engine.run_action, "create_task", {"title": "Log in"})
         with anyio.fail_after(PATIENCE):
             await waiting()
+
+
+@pytest.mark.filterwarnings("ignore::mcp.shared.exceptions.MCPDeprecationWarning")
+@pytest.mark.parametrize("mode", ["legacy"], indirect=True)
+async def test_a_client_that_subscribed_and_left_is_not_kept(
+    connect: Connect, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone, forget = threading.Event(), Changes._forget
+
+    def noted(changes: Changes, number: int) -> None:
+        forget(changes, number)
+        gone.set()
+
+    monkeypatch.setattr(Changes, "_forget", noted)
+    async with connect() as staying:
+        await staying.subscribe_resource(TASKS)
+        async with connect() as leaving:
+            await leaving.subscribe_resource(TASKS)
+            await leaving.subscribe_resource("llmgenie://state")
+            (changes,) = (it for it in gc.get_objects() if isinstance(it, Changes) and it._engine is engine)
+            assert len(changes._legacy) == 3
+        assert await anyio.to_thread.run_sync(gone.wait, PATIENCE)
+        assert [uri for uri, _ in changes._legacy] == [TASKS], "of the one that stays"
 
 
 # -- the address itself -----------------------------------------------------------------------------------------------

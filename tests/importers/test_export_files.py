@@ -165,4 +165,31 @@ def test_exported_json_holds_no_secret_and_no_origin(engine: Engine) -> None:
     text = export(engine, "json").text
     assert token not in text
     assert '"imported"' not in text
-    assert list(json.loads(text)) == ["llmgenie", "tasks", "roadmap", "notes", "lessons", "instances", "sessions"]
+    named = "tasks roadmap notes lessons comments links opinions instances sessions"
+    assert list(json.loads(text)) == ["llmgenie", *named.split()]
+
+
+@pytest.mark.parametrize("trigger", ["", "pause_session"])
+def test_an_export_that_is_read_where_it_was_written_ends_no_session(
+    engine: Engine, tmp_path: Path, trigger: str
+) -> None:
+    session = engine.run_action("start_session", {"mode": "code"}).result["session"]["id"]
+    assert engine.run_action("start_review", {"branch": "feature/x"}, session=session).ok
+    if trigger:
+        assert engine.run_action(trigger, session=session).ok
+    before = engine.storage.get("sessions", session)
+    export_to(engine, "json", tmp_path / "all.json")
+    report = bring(engine, tmp_path / "all.json")
+    assert (report.updated, report.problems) == ([], [])
+    engine.storage.refresh()
+    assert engine.storage.get("sessions", session) == before
+
+
+def test_a_session_that_comes_in_from_elsewhere_is_over(engine: Engine, tmp_path: Path, open_engine: Open) -> None:
+    export_to(engine, "json", tmp_path / "all.json")
+    (tmp_path / "q").mkdir()
+    other = open_engine(tmp_path / "q")
+    report = bring(other, tmp_path / "all.json")
+    assert "Session SES-1 was active: it comes in as finished." in [one.message for one in report.changes]
+    found = other.storage.get("sessions", "SES-1") or {}
+    assert (found["status"], found["task"], found["instance"]) == ("finished", "TSK-6", None)

@@ -22,7 +22,7 @@ def test_import_tells_line_by_line_what_it_did(tmp_path: Path) -> None:
     shown = first.output.splitlines()
     assert shown[0] == "taskmaster: .taskmaster/tasks/tasks.json: it holds 3 numbered tasks with titles, in 2 tags"
     assert "ok created TSK-3 (was 1.1)  Users" in shown
-    assert "changed: status deferred → todo, 1 times" in shown
+    assert "changed: status deferred → todo, 1 time" in shown
     assert shown[-1] == "6 created, 4 changed."
     assert run(tmp_path, "import", str(FILES / "taskmaster")).output.splitlines()[-1] == "6 unchanged."
     assert "import_tasks; from" in run(tmp_path, "log").output

@@ -87,6 +87,11 @@ def test_what_an_agent_says_reaches_the_team(engine: Engine, repo: Path, server:
     assert HIDDEN not in str(lines(engine))
 
 
+def test_what_a_chat_would_not_show_is_written_out(server: Hostile) -> None:
+    tell(parcel(team(), title="a\u202eb\nc", body="one\x1b[2J\ntwo\u200b"))
+    assert {"title": "a\\u202eb c", "message": "one\\x1b[2J\ntwo\\u200b"}.items() <= server.asked[0].json.items()
+
+
 def test_without_a_title_the_project_is_named(engine: Engine, repo: Path, server: Hostile) -> None:
     configure(repo, notifications={"team": team()})
     assert engine.run_action("notify", {"to": "team", "message": "x"}).ok

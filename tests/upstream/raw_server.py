@@ -151,6 +151,18 @@ def call(request: dict[str, Any]) -> None:  # noqa: C901 - one branch a misdeed
             for number, method in enumerate(("roots/list", "sampling/createMessage", "elicitation/create")):
                 ASKED[f"q{number}"] = request
                 send({"jsonrpc": "2.0", "id": f"q{number}", "method": method, "params": {}})
+        case "elicit":
+            ASKED[f"e{request['id']}"] = request
+            send(
+                {
+                    "jsonrpc": "2.0",
+                    "id": f"e{request['id']}",
+                    "method": "elicitation/create",
+                    "params": given["question"],
+                }
+            )
+            if given.get("end"):
+                text(request, "ended without an answer")
         case "asks_a_person":
             text(request, "Sorry: elicitation is not supported by this client.", isError=True)
         case "change":
@@ -174,7 +186,9 @@ def handle(message: dict[str, Any]) -> None:  # noqa: C901 - one branch a method
     if method is None and message.get("id") in ASKED:
         request = ASKED.pop(message["id"])
         note({"answered": message})
-        if not ASKED:
+        if request["params"]["name"] == "elicit":
+            text(request, json.dumps(message.get("result") or message.get("error")))
+        elif not ASKED:
             text(request, "asked")
     elif method == "initialize":
         about = {"protocolVersion": "2025-06-18", "serverInfo": {"name": "raw", "version": "1"}}

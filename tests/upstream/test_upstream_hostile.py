@@ -165,7 +165,7 @@ def test_an_answer_that_is_none_is_a_failure_of_that_call(repo: Path, tmp_path: 
         assert engine.run_action("shop.buy").ok
 
 
-def test_a_server_that_asks_back_gets_the_roots_and_no_more(repo: Path, tmp_path: Path) -> None:
+def test_a_server_that_asks_back_where_nobody_is_gets_the_roots_and_no_more(repo: Path, tmp_path: Path) -> None:
     with behind(repo, shop=raw(tmp_path, "ask", "asks_a_person")) as engine:
         assert engine.run_action("shop.ask").ok
         answers = {entry["answered"]["id"]: entry["answered"] for entry in said(tmp_path) if "answered" in entry}
@@ -174,7 +174,7 @@ def test_a_server_that_asks_back_gets_the_roots_and_no_more(repo: Path, tmp_path
         assert "error" in answers["q2"]
         assert "give all it needs as parameters" in failure(engine, "shop.asks_a_person")
         offered = next(entry for entry in said(tmp_path) if entry.get("method") == "initialize")
-        assert set(offered["params"]["capabilities"]) == {"roots"}
+        assert set(offered["params"]["capabilities"]) == {"roots", "elicitation"}
 
 
 def test_a_server_that_changes_its_tools_loses_them_until_a_person_looks(repo: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -9,12 +10,15 @@ import sys
 from pathlib import Path
 
 import pytest
+from mcp.shared.message import SessionMessage
+from mcp_types import JSONRPCNotification
 from scene import configure
 from upstream_scene import PATIENCE, accept, alive, children, raw, wait_until
 
 import llmgenie_mcp
 from llmgenie_mcp import Engine
 from llmgenie_mcp.upstream import leash, pool, stdio
+from llmgenie_mcp.upstream.limits import Broken
 
 USER = """
 import sys
@@ -139,3 +143,35 @@ def test_the_program_on_the_leash_hears_signals_and_holds_nothing_of_ours() -> N
         os.close(line)
         os.close(held)
     assert done.stdout == f"['0', '1', '2', '3'] {signal.SIG_DFL:d}\n", done.stderr
+
+
+LEAVER = """
+import pathlib, subprocess, sys, time
+left = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
+pathlib.Path(sys.argv[1]).write_text(str(left.pid))
+time.sleep(600)
+"""
+
+
+def test_a_pipe_that_one_who_left_still_holds_is_let_go_of_though_nobody_read_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such a process is not ours to end, and reads nothing: what waited to be written must not keep the pipe open."""
+    monkeypatch.setattr(stdio, "GRACE", 0.1)
+    noted = tmp_path / "left"
+
+    async def use() -> None:
+        argv = [sys.executable, "-c", LEAVER, str(noted)]
+        async with stdio.stdio_transport(argv, tmp_path, os.environ, Broken(), stdio.Said()) as (_, write):
+            flood = JSONRPCNotification(jsonrpc="2.0", method="x", params={"text": "x" * 1_000_000})
+            await write.send(SessionMessage(flood))
+            async with asyncio.timeout(PATIENCE):
+                while not noted.exists() or not noted.read_text():
+                    await asyncio.sleep(0.01)
+
+    before = len([*Path("/proc/self/fd").iterdir()])
+    asyncio.run(use())
+    try:
+        assert len([*Path("/proc/self/fd").iterdir()]) == before
+    finally:
+        os.kill(int(noted.read_text()), signal.SIGKILL)
