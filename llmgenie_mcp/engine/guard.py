@@ -18,7 +18,7 @@ from llmgenie_mcp.engine.made import MAKERS, was_made
 from llmgenie_mcp.engine.resources import resource_of
 from llmgenie_mcp.engine.situation import ActionContext, Situation, StoreReader, World, request_of, situation_in
 from llmgenie_mcp.engine.spreading import spread
-from llmgenie_mcp.engine.ways import with_a_way
+from llmgenie_mcp.engine.ways import with_ways
 from llmgenie_mcp.errors import StorageError
 from llmgenie_mcp.frozen import dataclass
 from llmgenie_mcp.operations import READING, Operation
@@ -227,7 +227,7 @@ class Guard:
             resource = resource_of(situation, name, redact.redact(situation.params), base=folder)
             decision = self._without_secrets(replace(situation, resource=resource), decision, only)
         if decision.effect != "allow":
-            decision = replace(decision, reasons=tuple(with_a_way(r, name, resource) for r in decision.reasons))
+            decision = with_ways(decision, name, resource)
         if self.closed and name not in HARMLESS and decision.effect != "deny":
             decision = replace(decision, effect="deny", reasons=(_closed(self.broken), *decision.reasons))
         return Finding(operation, resource, decision)

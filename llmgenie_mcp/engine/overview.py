@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from llmgenie_mcp import validation
 from llmgenie_mcp.engine import answers
 from llmgenie_mcp.engine.situation import Reader, Situation, open_instances, own_triggers, request_of
 from llmgenie_mcp.engine.standing import InForce, standing
-from llmgenie_mcp.engine.ways import with_a_way
+from llmgenie_mcp.engine.ways import with_ways
 from llmgenie_mcp.errors import BadParams, UnknownName, shorten
 from llmgenie_mcp.operations import ABOUT, READING
 from llmgenie_mcp.outcome import Document
@@ -230,4 +229,4 @@ def decide(
 
 def _with_ways(decision: Decision, situation: Situation) -> Decision:
     about = (situation.resource if situation.action in ABOUT else situation.params) or {}
-    return replace(decision, reasons=tuple(with_a_way(reason, situation.action, about) for reason in decision.reasons))
+    return with_ways(decision, situation.action, about)

@@ -11,7 +11,7 @@ from llmgenie_mcp import redact
 from llmgenie_mcp.operations import ABOUT
 
 if TYPE_CHECKING:
-    from llmgenie_mcp.policy import Reason
+    from llmgenie_mcp.policy import Decision, Reason
 
 LONGEST = 2_000
 """Characters of JSON that the parameters of an offered question may have; longer ones are the caller's to repeat."""
@@ -40,6 +40,11 @@ def with_a_way(reason: Reason, name: str, about: Mapping[str, Any]) -> Reason:
     words = {} if fits else {"message": "Give the same parameters as `params`."}
     params = {"action": name, "params": given if fits else {}}
     return replace(reason, fix={"action": "request_approval", "params": params, **words})
+
+
+def with_ways(decision: Decision, name: str, about: Mapping[str, Any]) -> Decision:
+    """A decision whose reasons have a way out wherever `with_a_way` knows one; the arguments are the same."""
+    return replace(decision, reasons=tuple(with_a_way(reason, name, about) for reason in decision.reasons))
 
 
 def in_words(reason: Reason) -> str:
