@@ -82,9 +82,8 @@ class Observer:
         try:
             import watchfiles
         except ImportError:
-            self._warn(
-                "rules on files do not run, for the library watchfiles is missing: pip install 'llmgenie-mcp[watch]'"
-            )
+            missing = "rules on files do not run, for the library watchfiles is missing"
+            self._warn(missing, "pip install 'llmgenie-mcp[watch]'")
             return False
         root = self.engine.project.root.resolve()
         for tolerant in (False, True):
@@ -103,9 +102,9 @@ class Observer:
                         break
                 return True
             except PermissionError as error:
-                self._warn(f"rules on files do not hear of all of {root}, for some of it cannot be read: {error}")
+                self._warn(f"rules on files do not hear of all of {root}, for some of it cannot be read", error)
             except (OSError, RuntimeError) as error:
-                self._warn(f"rules on files do not run, for {root} cannot be watched: {error}")
+                self._warn(f"rules on files do not run, for {root} cannot be watched", error)
                 break
         return False
 
@@ -133,14 +132,15 @@ class Observer:
         try:
             self.engine.trigger_event(event_type(name, rule) or "", data, actor=Actor("system", "files"))
         except LlmgenieError as error:
-            self._warn(f"that files changed could not be told to {name} yet: {error.message}")
+            self._warn(f"that files changed could not be told to {name} yet", error.message)
             return False
         return True
 
-    def _warn(self, sentence: str) -> None:
-        if sentence not in self.warned:
-            self.warned.add(sentence)
-            log.warning("%s", sentence)
+    def _warn(self, what: str, detail: object) -> None:
+        # By what went wrong alone: the system names now one folder, now another, for the same trouble.
+        if what not in self.warned:
+            self.warned.add(what)
+            log.warning("%s: %s", what, detail)
 
 
 def _paths(root: Path, changes: set[tuple[Change, str]]) -> Iterator[str]:

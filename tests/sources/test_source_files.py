@@ -275,6 +275,23 @@ def test_a_folder_that_cannot_be_watched_is_one_warning(
     assert "cannot be watched" in record.message
 
 
+def test_the_same_trouble_in_another_folder_is_not_warned_of_again(
+    engine: Engine, repo: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    import watchfiles
+
+    folders = iter("ab")
+
+    def refuse(*_roots: Path, **_options: Any) -> Any:
+        raise OSError(f"OS file watch limit reached: {next(folders)}")
+
+    monkeypatch.setattr(watchfiles, "watch", refuse)
+    observer = Observer(engine)
+    assert [observer.watch(threading.Event()) for _ in range(2)] == [False, False]
+    (record,) = caplog.records
+    assert "cannot be watched: OS file watch limit reached: a" in record.message
+
+
 def test_more_folders_than_the_system_will_watch_is_one_warning(repo: Path) -> None:
     limited = "echo 2 > /proc/sys/user/max_inotify_watches && exec"
     command = ["unshare", "-rU", "sh", "-c", f'{limited} "$@"', "sh"]
