@@ -22,6 +22,8 @@ from typing import Any, Self, TypeAlias
 
 PATIENCE = 20.0
 """Seconds that a test waits at most for what must happen."""
+BUSY = 15.0
+"""Seconds that a busy machine may take beyond a time limit, where without the limit it would be far more."""
 
 
 @dataclass(frozen=True)

@@ -50,7 +50,8 @@ def test_ten_times_as_many_that_wait_are_no_dearer_each(
 ) -> None:
     configure(repo, **hooks_to("a"))
     before = min(seconds_for(repo, lanes or few, few, open_engine) for _ in range(3))
-    assert seconds_for(repo, lanes or many, many, open_engine) < 10 * before * 2.5
+    bound = 10 * before * 2.5
+    assert any(seconds_for(repo, lanes or many, many, open_engine) < bound for _ in range(3))
 
 
 def test_whose_turn_it_is_is_found_as_fast_among_twenty_thousand_as_among_two_hundred() -> None:
@@ -61,11 +62,11 @@ def test_whose_turn_it_is_is_found_as_fast_among_twenty_thousand_as_among_two_hu
         for lane in lanes.take(0)[0]:
             lanes.give_back(lane, 1e9, 0)
         lanes.add("OUT-x", "x")
-        began = time.perf_counter()
+        began = time.process_time()
         for _ in range(1000):
             (lane,) = lanes.take(1)[0]
             lanes.give_back(lane, 0, 1)
-        return time.perf_counter() - began
+        return time.process_time() - began
 
     assert min(seconds(20_000) for _ in range(3)) < 10 * min(seconds(200) for _ in range(3))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import time
 from pathlib import Path
 from typing import Any
@@ -80,7 +81,9 @@ def test_an_unknown_name_among_a_hundred_thousand_is_told_at_once_with_the_neare
     known = [f"TSK-{number}" for number in range(100_000)]
     started = time.process_time()
     assert "TSK-9999" in UnknownName("task", "TSK-99999x", known).hint
-    assert time.process_time() - started < 1.0
+    told = time.process_time()
+    difflib.get_close_matches("TSK-99999x", known)  # which looks at each
+    assert told - started < time.process_time() - told
 
 
 FACTS = st.fixed_dictionaries(

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hostile import Hostile, answer, break_off, drip, endless, hang, raw, redirect, reset
+from hostile import BUSY, Hostile, answer, break_off, drip, endless, hang, raw, redirect, reset
 from hypothesis import given
 from hypothesis import strategies as st
 from network_scene import LIMIT, get, unreachable
@@ -241,7 +241,7 @@ def test_the_timeout_bounds_the_whole_request(server: Hostile, behaviour: Any) -
     server.on("/", behaviour)
     began = time.monotonic()
     problem = unreachable(server.url("/"), timeout=LIMIT)
-    assert time.monotonic() - began < LIMIT + 1
+    assert time.monotonic() - began < LIMIT + BUSY
     assert not problem.refused
 
 
@@ -256,7 +256,7 @@ def test_a_server_that_reads_nothing_is_given_up() -> None:
                 timeout=LIMIT,
                 allow_private=True,
             )
-        assert time.monotonic() - began < LIMIT + 1
+        assert time.monotonic() - began < LIMIT + BUSY
 
 
 def test_a_resolver_that_hangs_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -265,7 +265,7 @@ def test_a_resolver_that_hangs_is_not_waited_for(monkeypatch: pytest.MonkeyPatch
     try:
         began = time.monotonic()
         assert "no whole answer" in unreachable("http://slow.example/", timeout=LIMIT).message
-        assert time.monotonic() - began < LIMIT + 1
+        assert time.monotonic() - began < LIMIT + BUSY
     finally:
         over.set()
 
@@ -307,7 +307,7 @@ def test_a_request_can_be_broken_off(server: Hostile) -> None:
     threading.Thread(target=lambda: (server.wait(1), cancel.set())).start()
     began = time.monotonic()
     assert unreachable(server.url("/"), cancel=cancel, timeout=60).message == "cancelled"
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < BUSY
 
 
 # -- what it costs -------------------------------------------------------------------------------------------------------

@@ -161,7 +161,7 @@ def test_a_git_that_hangs_is_not_waited_for_for_ever(
     monkeypatch.setattr(git_signal, "TIMEOUT", 0.3)
     began = time.monotonic()
     assert fact(engine, "git.head") is UNKNOWN
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 30
 
 
 def test_without_git_installed_nothing_is_known(

@@ -54,7 +54,7 @@ def test_what_hangs_ends_at_its_time_limit(whole: Engine, repo: Path, server: Ho
     }[how]
     at = time.monotonic()
     message, hint, _ = told(whole, repo, server, kind, behaviour, timeout=0.4)
-    assert time.monotonic() - at < 3
+    assert time.monotonic() - at < 20
     assert "within" in message
     assert "`timeout`" in hint
 
@@ -174,7 +174,7 @@ def test_a_line_without_end_is_not_read_for_ever(whole: Engine, repo: Path, serv
     at = time.monotonic()
     message, _, _ = told(whole, repo, server, kind, endless(), max_tokens=100)
     assert "more than 500,000 bytes" in message
-    assert time.monotonic() - at < 5
+    assert time.monotonic() - at < 20
 
 
 @both

@@ -149,9 +149,9 @@ def test_tasks_that_were_imported_from_the_tracker_are_linked_and_not_made_twice
 
 def test_a_body_made_to_be_slow_is_read_at_once(shop: Engine, github: GitHub) -> None:
     github.open("Spaces", body=" " * 60_000 + "<!-- llmgenie: " * 300)
-    began = time.monotonic()
+    began = time.process_time()
     sync(shop)
-    assert time.monotonic() - began < 5
+    assert time.process_time() - began < 5
     assert tasks(shop)[0]["title"] == "Spaces"
 
 
