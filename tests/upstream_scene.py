@@ -34,7 +34,7 @@ def raw(folder: Path, *names: str | dict[str, Any], how: tuple[str, ...] = (), *
     tools = [tool(name) if isinstance(name, str) else name for name in names]
     spec.write_text(json.dumps({"tools": tools, "log": str(folder / "raw.log")}), encoding="utf-8")
     command = [sys.executable, "-I", "-S", str(RAW), str(spec), *how]
-    return {"command": command, "timeout": 10, "start_timeout": 10, **settings}
+    return {"command": command, "timeout": 60, "start_timeout": 60, **settings}
 
 
 def said(folder: Path) -> list[dict[str, Any]]:

@@ -75,18 +75,18 @@ def test_resources_and_prompts_of_a_bad_server_are_cut_cleaned_and_timed_out(rep
 
 
 def test_answers_that_are_hardly_json_cost_their_call_alone(repo: Path, tmp_path: Path) -> None:
-    names = ("deep", "deep_data", "surrogate", "bytes", "batch", "twice", "both", "storm", "n" * 128, "buy")
-    with behind(repo, shop=raw(tmp_path, *names, timeout=2)) as engine:
-        for name in names:
-            outcome = engine.run_action(f"shop.{name}")
-            assert json.dumps(outcome.to_dict(), ensure_ascii=False).encode()
-            fails = name in ("deep", "batch")
-            assert outcome.status == ("failed" if fails else "ok") or name in ("deep_data", "surrogate", "both"), (
-                outcome
-            )
-        assert engine.run_action("shop.buy").ok
-        listed = [entry for entry in said(tmp_path) if entry.get("method") == "tools/list"]
-        assert len(listed) < 8  # what the storm asked for was done once
+    broken, odd = ("deep", "deep_data", "surrogate", "batch", "both"), ("bytes", "twice", "storm", "n" * 128, "buy")
+    for names, limit in ((broken, 1), (odd, 60)):
+        with behind(repo, shop=raw(tmp_path, *names, timeout=limit)) as engine:
+            for name in names:
+                outcome = engine.run_action(f"shop.{name}")
+                assert json.dumps(outcome.to_dict(), ensure_ascii=False).encode()
+                if name in odd:
+                    assert outcome.ok, outcome
+                elif name in ("deep", "batch"):
+                    assert outcome.status == "failed", outcome
+    listed = [entry for entry in said(tmp_path) if entry.get("method") == "tools/list"]
+    assert len(listed) < 12  # a few for each start; what the storm asked for was done once
 
 
 def test_a_server_whose_list_never_ends_is_given_up(repo: Path, tmp_path: Path) -> None:
@@ -160,7 +160,8 @@ def test_a_flood_of_progress_becomes_a_few_reports(repo: Path, tmp_path: Path) -
     ],
 )
 def test_an_answer_that_is_none_is_a_failure_of_that_call(repo: Path, tmp_path: Path, name: str, part: str) -> None:
-    with behind(repo, shop=raw(tmp_path, name, "buy", timeout=1)) as engine:
+    limit = {"timeout": 1} if part.endswith("in time") else {}
+    with behind(repo, shop=raw(tmp_path, name, "buy", **limit)) as engine:
         assert part in failure(engine, f"shop.{name}")
         assert engine.run_action("shop.buy").ok
 
