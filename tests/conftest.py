@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import compileall
 import itertools
 import os
 import signal
@@ -12,8 +13,10 @@ from typing import Any
 import hypothesis
 import pytest
 from hostile import Hostile
+from hypothesis.internal.conjecture import providers
 from scene import copy_repository, make_repository, started
 
+import llmgenie_mcp
 from llmgenie_mcp import Engine
 
 hypothesis.settings.register_profile("ci", derandomize=True, deadline=None, print_blob=True)
@@ -23,6 +26,15 @@ hypothesis.settings.register_profile("ci", derandomize=True, deadline=None, prin
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 IDENTITY = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Compile the package once, before workers start: a hook refuses after four seconds, and the first would compile it all."""
+    if not hasattr(config, "workerinput"):
+        compileall.compile_dir(Path(llmgenie_mcp.__file__).parent, quiet=2)
+    if config.getoption("--hypothesis-profile", None) == "ci":
+        # Hypothesis also draws constants of the modules that are loaded by then, and so others in another order of tests.
+        vars(providers)["_get_local_constants"] = lambda: providers._local_constants
 
 
 @pytest.fixture(scope="session")

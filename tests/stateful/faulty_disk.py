@@ -207,7 +207,10 @@ class Disk:
         if how == errno.EACCES and path == self.root:
             how = errno.EIO  # a folder above the store that is closed to us stays so; the store does without its flush
         if isinstance(how, str) and how.endswith("after"):
-            self._done(name, path, args, real(*args, **options))  # may fail by itself, and then nothing else goes wrong
+            # It may fail by itself, and then nothing else goes wrong.
+            made = self._done(name, path, args, real(*args, **options))
+            if name == "read":
+                made.close()  # nobody else will: whoever opened it is gone, or does not get it
         self.fired.append((name, path, how))
         if isinstance(how, int):
             return self._fail(name, path, how, real, args)
