@@ -1,9 +1,11 @@
-"""Frozen dataclasses that are made quickly.
+"""Dataclasses that are made quickly: frozen ones, and plain ones.
 
-The standard library writes six methods for each of them as text and compiles that: half a millisecond for a class, and
-together a third of the time in which the Engine is imported. Here `__init__` alone is written, and the other methods are
-the same for all. In every other way they are dataclasses: `fields`, `replace`, `asdict` and type checkers know them.
-Those that are not frozen are made by the standard library.
+The standard library writes up to six methods for each of them as text and compiles that: half a millisecond for a class,
+and together a sixth of the time in which the Engine is imported. Here `__init__` alone is written, when the first one is
+made, and the other methods are the same for all. In every other way they are dataclasses: `fields`, `replace`, `asdict`
+and type checkers know them, and what a class says itself stays. Two things are so in every Python: fields are compared as
+one tuple, and what inherits from frozen ones without being a dataclass is as frozen as they are. Those that ask for more
+than `frozen`, `slots` and `eq` are made by the standard library.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from operator import attrgetter
+from reprlib import recursive_repr
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -19,53 +22,79 @@ else:
 
     def dataclass(cls: type | None = None, /, **options: bool) -> Any:
         """As `dataclasses.dataclass`."""
-        if not options.get("frozen"):
+        if not options.keys() <= {"frozen", "slots", "eq"}:
             return dataclasses.dataclass(cls, **options)
-        return (lambda made: _frozen(made, **options)) if cls is None else _frozen(cls, **options)
+        return (lambda made: _quick(made, **options)) if cls is None else _quick(cls, **options)
 
 
-def _frozen(cls: type, *, frozen: bool, slots: bool = False, eq: bool = True) -> Any:
-    # The standard library refuses to let one that is not frozen inherit from one that is.
-    params = (getattr(base, "__dataclass_params__", None) for base in cls.__mro__)
-    inherits = any(one is not None and one.frozen for one in params)
-    made: Any = dataclasses.dataclass(init=False, repr=False, eq=False, frozen=inherits, slots=slots)(cls)
-    own, fields = vars(cls), dataclasses.fields(made)
-    methods: dict[str, Any] = {"__init__": _init(made, fields), "__setattr__": _set, "__delattr__": _delete}
-    if "__repr__" not in own:
-        methods["__repr__"] = _repr
-    if eq and "__eq__" not in own:
-        methods["__eq__"] = _equal
+def _quick(cls: type, *, frozen: bool = False, slots: bool = False, eq: bool = True) -> Any:
+    own = set(vars(cls))
+    # Without it the standard library looks for a signature to put there, which takes 3 ms the first time.
+    if cls.__doc__ is None:
+        cls.__doc__ = cls.__name__
+    if "__eq__" in own and vars(cls)["__hash__"] is None:  # set by Python, because there is an `__eq__`
+        own.discard("__hash__")
+    # The standard library refuses to let frozen ones and others inherit from each other: tell it what this one is.
+    inherits = any(hasattr(base, "__dataclass_params__") for base in cls.__mro__[1:])
+    made: Any = dataclasses.dataclass(init=False, repr=False, eq=False, frozen=frozen and inherits, slots=slots)(cls)
+    fields = dataclasses.fields(made)
+    methods: dict[str, Any] = {"__repr__": _repr}
+    if "__init__" not in own:
+        methods["__init__"] = _Unwritten(made, fields, frozen=frozen)
+    if eq:
+        methods |= {"__eq__": _equal, "__hash__": _hash if frozen else None}
         methods["_compared"] = property(_values(tuple(field.name for field in fields if field.compare)))
-        if "__hash__" not in own:
-            methods["__hash__"] = _hash
-    if slots:
+    if slots and frozen:
         methods |= {"__getstate__": _state, "__setstate__": _restore}
     for name, method in methods.items():
-        setattr(made, name, method)
+        if name not in own:
+            setattr(made, name, method)
+    if frozen:
+        made.__setattr__, made.__delattr__ = _set, _delete
     made.__dataclass_params__.frozen, made.__dataclass_params__.eq = frozen, eq
     return made
 
 
-def _init(cls: type, fields: tuple[dataclasses.Field[Any], ...]) -> Callable[..., None]:
+class _Unwritten:
+    """`__init__` before anybody looks at it: most classes are imported by commands that make none of them.
+
+    Args:
+        cls: whose.
+        fields: its fields.
+        frozen: whether fields are set past the class, which refuses it.
+    """
+
+    def __init__(self, cls: Any, fields: tuple[dataclasses.Field[Any], ...], *, frozen: bool) -> None:
+        self._cls, self._fields, self._frozen = cls, fields, frozen
+
+    def __get__(self, instance: object, owner: type | None = None) -> Callable[..., None]:
+        """The method, which from now on stands in place of this."""
+        written = _init(self._cls, self._fields, frozen=self._frozen)
+        self._cls.__init__ = written
+        return written if instance is None else written.__get__(instance, owner)
+
+
+def _init(cls: type, fields: tuple[dataclasses.Field[Any], ...], *, frozen: bool) -> Callable[..., None]:
     """`__init__`, which sets the fields in their order, and then calls `__post_init__` where there is one."""
-    scope: dict[str, Any] = {"_put": object.__setattr__, "_absent": dataclasses.MISSING}
-    given, named, lines = ["self"], ["*"], []
+    scope: dict[str, Any] = {"__put__": object.__setattr__, "__absent__": dataclasses.MISSING}
+    this = "__self__" if any(field.name == "self" for field in fields) else "self"
+    given, named, lines = [this], ["*"], []
     for field in fields:
-        name, value, default = field.name, field.name, ""
+        name, value, default, known = field.name, field.name, "", f"__default_{field.name}__"
         if field.default is not dataclasses.MISSING:
-            scope[f"_{name}"], default = field.default, f"=_{name}"
+            scope[known], default = field.default, f"={known}"
         elif field.default_factory is not dataclasses.MISSING:
-            scope[f"_{name}"], default = field.default_factory, "=_absent"
-            value = f"_{name}() if {name} is _absent else {name}"
+            scope[known], default = field.default_factory, "=__absent__"
+            value = f"{known}() if {name} is __absent__ else {name}"
         if field.init:
             (named if field.kw_only else given).append(name + default)
         elif default:
-            value = f"_{name}" + ("()" if default == "=_absent" else "")
+            value = known + ("()" if default == "=__absent__" else "")
         else:
             continue
-        lines.append(f" _put(self, {name!r}, {value})")
+        lines.append(f" __put__({this}, {name!r}, {value})" if frozen else f" {this}.{name}={value}")
     if hasattr(cls, "__post_init__"):
-        lines.append(" self.__post_init__()")
+        lines.append(f" {this}.__post_init__()")
     text = f"def __init__({', '.join(given + (named if len(named) > 1 else []))}):\n" + ("\n".join(lines) or " pass")
     exec(text, scope)  # noqa: S102 - as dataclasses does it: no name in it is anybody's but our own
     made: Callable[..., None] = scope["__init__"]
@@ -79,6 +108,7 @@ def _values(names: tuple[str, ...]) -> Callable[[Any], Any]:
     return lambda self: tuple(getattr(self, name) for name in names)
 
 
+@recursive_repr()
 def _repr(self: Any) -> str:
     shown = ", ".join(f"{field.name}={getattr(self, field.name)!r}" for field in dataclasses.fields(self) if field.repr)
     return f"{type(self).__qualname__}({shown})"
