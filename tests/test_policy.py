@@ -137,8 +137,8 @@ def test_unknown_facts_make_deny_and_ask_match_and_allow_not() -> None:
     )
     assert summary(found) == ("deny", ["p/r0 deny fact_unknown", "p/r1 ask fact_unknown"])
     assert [reason.message for reason in found.reasons] == [
-        "Not ?. (not known: git.clean)",
-        "Because. (not known: resource.size, tests.last.passed)",
+        "Not git.clean. git.clean is not known here, so the rule counts.",
+        "Because. The size and tests.last.passed are not known here, so the rule counts.",
     ]
     assert [reason.unknown for reason in found.reasons] == [("git.clean",), ("resource.size", "tests.last.passed")]
     assert found.reasons[0].values == {"action.params.force": False}

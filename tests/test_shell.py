@@ -55,6 +55,12 @@ HOSTILE: dict[str, str] = {
     "spaces between quotes": "python -c '\"" + " " * (LIMIT - 20) + "'",
     "names in code": "python -c '" + 'a="b";' * 9000 + "'",
     "runs in code": "python -c 'subprocess.run([" + '"a",' * 15000 + "'",
+    "archives": "tar xf a -C b;" * (LIMIT // 14),
+    "members that are chosen": "unzip -o a " + "b/c " * (LIMIT // 4 - 8),
+    "archives that are copied": "".join(f"cp a{number} b;tar xf b;" for number in range(2800)),
+    "patches": "cat a|git apply;" * (LIMIT // 16),
+    "links that lead on": "".join(f"ln -s l{number} l{number + 1};" for number in range(1200))
+    + "tar xf a -C l1200;" * 800,
     "too long": "x" * (LIMIT + 1),
     "NUL": "\0" * LIMIT,
     "surrogates": "\ud800" * LIMIT,

@@ -19,6 +19,7 @@ from llmgenie_mcp.engine.guard import Guard
 from llmgenie_mcp.outcome import Actor
 
 LIST = Path(__file__).parent / "shell" / "independent.txt"
+BESIDE = LIST.parent / "beside.txt"
 FROZEN = "cbb2046f14adc6e33c5f4c039852119a731418a8e9e5709b4f4225535cff2b14"
 """SHA-256 of the list as it was before the first measurement; new commands belong in the corpus."""
 HOME = "/home/ada"
@@ -105,3 +106,12 @@ def test_what_is_missed_and_stopped_for_nothing_is_what_is_known(judged: Callabl
     missed = {case.name for case in cases() if case.expected == "stop"} & allowed
     stopped = {case.name for case in cases() if case.expected == "pass"} - allowed
     assert (missed, stopped) == (set(MISSED), set(FALSE_ALARMS))
+
+
+def test_ways_beside_the_commands_that_are_made_for_it_are_stopped_and_everyday_ones_pass(
+    judged: Callable[[str], str],
+) -> None:
+    lines = [line.split(" | ", 1) for line in BESIDE.read_text(encoding="utf-8").splitlines() if " | " in line]
+    wrong = [command for wanted, command in lines if (wanted == "pass") != (judged(command) == "allow")]
+    assert len(lines) > 60
+    assert wrong == []

@@ -13,11 +13,13 @@ from llmgenie_mcp.expressions import (
     Expression,
     Problem,
     Vocabulary,
+    fill_fix,
     fill_params,
     format_message,
     message_names,
     templates,
 )
+from llmgenie_mcp.expressions.fix import Fix
 
 # Other work on the same machine must not fail a test that is not about time.
 RELAXED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -110,6 +112,12 @@ def test_params_are_filled_wherever_they_hold_text() -> None:
         (("deep", 0, "x"), "on {resource.branch}"),
         (("u",), "{no}"),
     ]
+
+
+def test_a_way_out_leaves_out_what_was_left_out_of_the_request() -> None:
+    fix = Fix(action="complete_task", params={"id": "{action.params.id}", "summary": "…", "force": None})
+    asked = {"action": {"params": {"id": None}}}
+    assert fill_fix(fix, asked) == {"action": "complete_task", "params": {"summary": "…", "force": None}}
 
 
 def test_a_problem_can_be_compared() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 from llmgenie_mcp.errors import ExpressionError, shorten
@@ -142,18 +142,28 @@ def message_names(template: str) -> tuple[tuple[str, int], ...]:
     return tuple(names)
 
 
-def format_message(template: str, facts: Mapping[str, Any]) -> str:
-    """Fill `{dotted.name}` with facts, each shortened to 80 characters, unknown ones as `?`.
+def format_message(
+    template: str, facts: Mapping[str, Any], unknown: Callable[[str], str] = lambda _: plain_text(UNKNOWN)
+) -> str:
+    """Fill `{dotted.name}` with facts, each shortened to 80 characters.
 
     Only mappings are looked into, so that no template reaches an object's attributes as `str.format` would. Never
     raises: what is not a name stays as it is.
+
+    Args:
+        template: the text.
+        facts: by root.
+        unknown: what stands for a fact of that name that is not known; `?` when left out.
     """
 
     def fill(found: re.Match[str]) -> str:
         if found[0] in ("{{", "}}"):
             return found[0][0]
         name = (found[1] or "").strip()
-        return plain_text(_fact(name, facts)) if _DOTTED.fullmatch(name) else found[0]
+        if not _DOTTED.fullmatch(name):
+            return found[0]
+        fact = _fact(name, facts)
+        return unknown(name) if fact is UNKNOWN else plain_text(fact)
 
     return _BRACES.sub(fill, template) if "{" in template or "}" in template else template
 
@@ -177,8 +187,13 @@ def fill_params(value: Any, facts: Mapping[str, Any]) -> Any:
 
 
 def fill_fix(fix: Fix, facts: Mapping[str, Any]) -> dict[str, Any]:
-    """The way out of a refusal with its templates filled in: {action, params} and, where it has one, message."""
-    filled = {"action": fix.action, "params": fill_params(fix.params, facts)}
+    """The way out of a refusal with its templates filled in: {action, params} and, where it has one, message.
+
+    A parameter whose template comes to nothing is left out: it was left out of the request as well.
+    """
+    filled_in = fill_params(fix.params, facts)
+    params = {name: value for name, value in filled_in.items() if value is not None or fix.params[name] is None}
+    filled = {"action": fix.action, "params": params}
     return {**filled, "message": format_message(fix.message, facts)} if fix.message else filled
 
 

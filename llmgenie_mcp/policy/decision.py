@@ -177,11 +177,13 @@ def reason_of(policy: Policy, rule: Rule, environment: Mapping[str, Any]) -> Rea
     """Why a rule that matched did, in words for people; `environment` is what it was decided on."""
     found = rule.condition.explain(environment)
     code: Code = "rule_erred" if found.error else "fact_unknown" if found.value is UNKNOWN else "rule_matched"
-    message = format_message(rule.reason, environment)
+    message = format_message(rule.reason, environment, in_words)
     if found.error:
         message = f"Rule {rule.id} of policy {policy.name} cannot be decided, so it denies: {found.error}"
     elif found.unknown:
-        message = f"{message} (not known: {', '.join(found.unknown)})"
+        names = [in_words(name) for name in found.unknown]
+        said = f"{' and '.join(names)} {'is' if len(names) == 1 else 'are'} not known here, so the rule counts."
+        message = f"{message} {said[:1].upper() if said.startswith('the ') else said[:1]}{said[1:]}".lstrip()
     return Reason(
         policy=policy.name,
         rule=rule.id,
@@ -192,6 +194,16 @@ def reason_of(policy: Policy, rule: Rule, environment: Mapping[str, Any]) -> Rea
         unknown=found.unknown,
         evidence=found.clauses,
     )
+
+
+NOUNS = frozenset({"branch", "command", "host", "path", "remote", "size", "subject", "tag", "url", "version"})
+"""What of a resource is called by a noun."""
+
+
+def in_words(name: str) -> str:
+    """A fact as people call it: `the branch` for resource.branch; others by their names."""
+    root, _, rest = name.partition(".")
+    return f"the {rest}" if root == "resource" and rest in NOUNS else name
 
 
 def outcome_of(rule: Rule, found: Explanation) -> Code | Literal["not_matched"]:

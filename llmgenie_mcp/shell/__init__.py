@@ -7,11 +7,12 @@ the modules beside this one. What the walk cannot resolve never passes in silenc
 
 from __future__ import annotations
 
-import re
+from collections.abc import Sequence
 from typing import Protocol
 
 from llmgenie_mcp.operations import Operation
 from llmgenie_mcp.shell.call import Everything
+from llmgenie_mcp.shell.pattern import lazily
 from llmgenie_mcp.shell.reader import LIMIT, Reader
 from llmgenie_mcp.shell.scope import Scope
 
@@ -24,6 +25,12 @@ class Surroundings(Protocol):
 
     def script(self, path: str) -> str | None:
         """The text of a script file that would be run, at most 64 KB; None: it cannot be read."""
+
+    def patch(self, path: str) -> str | None:
+        """The text of the patches that a word names, which may be a pattern; None: not all of it can be read."""
+
+    def members(self, path: str) -> Sequence[str] | None:
+        """The files in the archives that a word names, by the names that stand in them; None: they cannot be known."""
 
     def variable(self, name: str) -> str | None:
         """An environment variable that is known, such as HOME, PWD, USER, TMPDIR; None: it is not."""
@@ -55,6 +62,14 @@ class Nowhere:
         """Nothing is known."""
         return None
 
+    def patch(self, path: str) -> str | None:
+        """What is known of a script is known of a patch."""
+        return self.script(path)
+
+    def members(self, path: str) -> Sequence[str] | None:  # noqa: ARG002
+        """Nothing is known."""
+        return None
+
     def variable(self, name: str) -> str | None:  # noqa: ARG002
         """Nothing is known."""
         return None
@@ -82,7 +97,7 @@ class Nowhere:
 
 FAULT = "llmgenie failed to read it"
 """Begins the reason of an opaque part that is due to a mistake in this package."""
-_UNREADABLE = re.compile("[\0\ud800-\udfff]")
+_UNREADABLE = lazily("[\0\ud800-\udfff]")
 
 
 def read_command(command: str, surroundings: Surroundings | None = None) -> list[Operation]:

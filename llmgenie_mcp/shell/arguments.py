@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cache
+
+from llmgenie_mcp.frozen import dataclass
 
 UNKNOWN = "\ue000"
 """Stands in a word for what cannot be known beforehand: a private character, so that words stay plain texts."""

@@ -10,12 +10,13 @@ from llmgenie_mcp.markers import is_marker
 from llmgenie_mcp.shell import outputs
 from llmgenie_mcp.shell.arguments import UNKNOWN, known, parse
 from llmgenie_mcp.shell.call import Call
+from llmgenie_mcp.shell.pattern import lazily
 from llmgenie_mcp.shell.reader import quote
 from llmgenie_mcp.shell.scope import inside
 
-_ESCAPES = re.compile(r"\\(x[0-9A-Fa-f]{1,2}|0?[0-7]{1,3}|.)")
+_ESCAPES = lazily(r"\\(x[0-9A-Fa-f]{1,2}|0?[0-7]{1,3}|.)")
 _LETTERS = {"n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "e": "\x1b", "\\": "\\", "c": ""}
-_FORMATS = re.compile(r"%(?:%|[-+ 0#]*\d*(?:\.\d+)?([a-zA-Z]))")
+_FORMATS = lazily(r"%(?:%|[-+ 0#]*\d*(?:\.\d+)?([a-zA-Z]))")
 
 
 def _cd(call: Call) -> str:

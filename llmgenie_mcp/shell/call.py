@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from llmgenie_mcp.markers import is_marker
 from llmgenie_mcp.operations import Operation
-from llmgenie_mcp.shell import opaque
+from llmgenie_mcp.shell import opaque, variables
 from llmgenie_mcp.shell.arguments import UNKNOWN, known
 from llmgenie_mcp.shell.evaluated import in_qualifiers, in_subscripts, program_name
 from llmgenie_mcp.shell.scope import EDITED, Scope, join
@@ -27,11 +27,6 @@ ORDINARY = frozenset({
 _HOOK_SWITCHES = {"HUSKY": ("0", "false"), "LEFTHOOK": ("0", "false"), "HUSKY_SKIP_HOOKS": ("1", "true"),
                   "OVERCOMMIT_DISABLE": ("1", "true"), "SKIP_SIMPLE_GIT_HOOKS": ("1", "true")}  # fmt: skip
 """Variables by which hook runners are told to run no hooks (their documentation)."""
-_PROGRAMS = frozenset({
-    "GIT_EDITOR", "GIT_SEQUENCE_EDITOR", "EDITOR", "VISUAL", "PAGER", "GIT_PAGER", "GIT_SSH_COMMAND", "GIT_EXTERNAL_DIFF",
-    "GIT_SSH", "GIT_ASKPASS", "SSH_ASKPASS", "SUDO_ASKPASS", "GIT_PROXY_COMMAND", "MANPAGER", "LESSOPEN", "LESSCLOSE", "BROWSER",
-})  # fmt: skip
-"""Variables whose value git and others run as a shell's text."""
 _ATTRIBUTES = frozenset(
     {"chmod", "chown", "chgrp", "chattr", "chflags", "setfacl", "touch", "mkdir", "icacls", "attrib", "git"}
 )
@@ -208,26 +203,12 @@ class Call:
             elif name.startswith("GIT_CONFIG_") and "core.hookspath" in value.lower():
                 self.emit("restraint.lift", what="core.hooksPath")
             else:
-                self._runs_by_variable(name, value)
+                variables.run(self, name, value)
 
     def evaluates(self, words: Iterable[str]) -> None:
         """Read the commands in words that are evaluated once more."""
         for code in in_subscripts(words):
             self.read_apart(code, [])
-
-    def _runs_by_variable(self, name: str, value: str) -> None:
-        if (name in _PROGRAMS and (" " in value or "/" in value)) or name == "PROMPT_COMMAND":
-            self.read_apart(value.lstrip("|-"), [])
-        elif name == "PS4" and "$(" in value:
-            self.read_apart(f": {value}", [])
-        elif name in ("BASH_ENV", "ENV") and "/" in value:
-            self.script_file(value, [])
-        elif name.startswith("BASH_FUNC_"):  # a function for every bash from now on
-            self.read_apart(f"exported{value}; exported", [])
-        elif name == "MAKEFLAGS" and "--eval" in value:
-            self.opaque("code for make", opaque.touches_of_code(value))
-        elif name.startswith("GIT_TRACE") and "/" in value:
-            self.files("file.write", [value])
 
     @property
     def hooks_off(self) -> bool:

@@ -3,40 +3,40 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from llmgenie_mcp.frozen import dataclass
 from llmgenie_mcp.shell import opaque
+from llmgenie_mcp.shell.pattern import lazily
 
-_ESCAPE = re.compile(r"\\(?:x([0-9A-Fa-f]{2})|u([0-9A-Fa-f]{4})|u\{([0-9A-Fa-f]{1,6})\}|([0-3][0-7]{2}))")
-_JOINT = re.compile(r"['\"]\s{0,20}(?:[+.]\s{0,20})?['\"]")
+_ESCAPE = lazily(r"\\(?:x([0-9A-Fa-f]{2})|u([0-9A-Fa-f]{4})|u\{([0-9A-Fa-f]{1,6})\}|([0-3][0-7]{2}))")
+_JOINT = lazily(r"['\"]\s{0,20}(?:[+.]\s{0,20})?['\"]")
 _LITERAL = r"(?:'([^'\"\\\n]*)'|\"([^'\"\\\n]*)\")"
-_WRITES = re.compile(
+_WRITES = lazily(
     rf"(?<![\w.])open\(\s*(?:{_LITERAL}|([A-Za-z_]\w*))\s*,\s*(?:mode\s*=\s*)?['\"][rwaxbt+]{{1,3}}['\"]"
     rf"|(?<![\w.])(?:pathlib\.)?Path\(\s*{_LITERAL}\s*\)\.write_(?:text|bytes)\("
     r"|(?<![\w.)\]])([A-Za-z_]\w*)\.write_(?:text|bytes)\("
     rf"|\b(?:write|append)File(?:Sync)?\(\s*(?:{_LITERAL}|([A-Za-z_]\w*))\s*,"
 )
 """Calls that write a file: Python's and Node's."""
-_NAMED = re.compile(
-    rf"(?<![\w.])([A-Za-z_]\w*)\s*=\s*(?:(?:pathlib\.)?Path\(\s*{_LITERAL}\s*\)|{_LITERAL})\s*(?=[;\n,]|$)"
-)
-_CHANGES = re.compile(r"(?<![\w.])([A-Za-z_]\w*)\s*(?:[-+*/|%&^]|//|\*\*)?(?:=(?!=)|:=)|\b(?:for|as)\s+([A-Za-z_]\w*)")
-_MAY_CHANGE = re.compile(
+_NAMED = lazily(rf"(?<![\w.])([A-Za-z_]\w*)\s*=\s*(?:(?:pathlib\.)?Path\(\s*{_LITERAL}\s*\)|{_LITERAL})\s*(?=[;\n,]|$)")
+_CHANGES = lazily(r"(?<![\w.])([A-Za-z_]\w*)\s*(?:[-+*/|%&^]|//|\*\*)?(?:=(?!=)|:=)|\b(?:for|as)\s+([A-Za-z_]\w*)")
+_MAY_CHANGE = lazily(
     r"\b(?:def|lambda|function|global|globalThis|exec|eval|setattr|globals|locals|vars|case|catch|class)\b|=>|__"
     r"|[\])}]\s{0,20}=(?![=>])|(?:^|[;\n])[ \t]{0,20}\*?\w+[ \t]{0,20},"
 )
 """With these in it, a name may have another value than the one that is assigned."""
-_MOVES = re.compile(r"\bchdir\b|\bcwd\s*[=:]")
-_RUNS = re.compile(
+_MOVES = lazily(r"\bchdir\b|\bcwd\s*[=:]")
+_RUNS = lazily(
     r"(?<![\w.])subprocess\.(?:run|call|check_call|check_output|Popen)\(\s*\[\s*"
     r"((?:(?:'[^'\\\n]*'|\"[^\"\\\n]*\")\s*,?\s*)+)\]"
 )
-_SPECIAL = re.compile(r"\b(?:shell|executable|preexec_fn|env|input|stdin)\s*=")
-_IMPORT = re.compile(r"\bimport\s+(?:\w+\s*,\s*)*subprocess(?:\s*,\s*\w+)*\s*(?=[;\n]|$)")
-_STRING = re.compile(r"'([^'\\\n]*)'|\"([^\"\\\n]*)\"")
-_SUBSTITUTION = re.compile(r"\s*s([/|#,!~])(?:(?!\1)[^\\]|\\.)*\1(?:(?!\1)[^\\]|\\.)*\1[gimsx]*\s*;?\s*", re.DOTALL)
-_INTERPOLATES = re.compile(r"@\{|\$\{|\(\?\??\{|\$\(|`")
-_PERL_PUSH = re.compile(r"\bpush\s*\(?\s*@")
+_SPECIAL = lazily(r"\b(?:shell|executable|preexec_fn|env|input|stdin)\s*=")
+_IMPORT = lazily(r"\bimport\s+(?:\w+\s*,\s*)*subprocess(?:\s*,\s*\w+)*\s*(?=[;\n]|$)")
+_STRING = lazily(r"'([^'\\\n]*)'|\"([^\"\\\n]*)\"")
+_SUBSTITUTION = lazily(r"\s*s([/|#,!~])(?:(?!\1)[^\\]|\\.)*\1(?:(?!\1)[^\\]|\\.)*\1[gimsx]*\s*;?\s*", re.DOTALL)
+_INTERPOLATES = lazily(r"@\{|\$\{|\(\?\??\{|\$\(|`")
+_PERL_PUSH = lazily(r"\bpush\s*\(?\s*@")
 
 
 @dataclass(slots=True)

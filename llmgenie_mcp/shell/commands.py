@@ -13,6 +13,7 @@ from llmgenie_mcp.shell import (
     hosting,
     interpreters,
     network,
+    packing,
     publish,
     reading,
     restraint,
@@ -36,6 +37,7 @@ def _after(first: Handler, handler: Handler) -> Handler:
 HANDLERS: dict[str, Handler] = {
     **reading.HANDLERS,
     **writing.HANDLERS,
+    **packing.HANDLERS,
     **finding.HANDLERS,
     **network.HANDLERS,
     **hosting.HANDLERS,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import posixpath
-import re
 from collections.abc import Callable, Mapping
 
 from llmgenie_mcp.shell.arguments import UNKNOWN, parse
 from llmgenie_mcp.shell.call import Call
+from llmgenie_mcp.shell.pattern import lazily
 from llmgenie_mcp.shell.scope import inside
+from llmgenie_mcp.shell.unpacking import holds_all
 
 _TAKES = """-v -w -e -u -p -m -c -l -a -h --volume --mount --workdir --env --env-file --user --name --network --net --publish
     --entrypoint --platform --memory --cpus --label --hostname --add-host --device --gpus --pull --restart --runtime
@@ -19,7 +20,7 @@ _WITHIN = "/dev/fd"
 """Stands for the folders of the container itself: as with other devices, nothing is reported of what is in it."""
 _MOST = 16
 _SHELLS = frozenset({"sh", "bash", "dash", "ash", "zsh"})
-_PATH = re.compile(r"(?<![\w.:/~])/[\w.*/-]+")
+_PATH = lazily(r"(?<![\w.:/~])/[\w.*/-]+")
 
 
 def _run(call: Call) -> str | None:
@@ -31,6 +32,8 @@ def _run(call: Call) -> str | None:
         files = parse(words[1:]).operands
         call.files("file.read", [word for word in files[:1] if ":" not in word])
         call.files("file.write", [word for word in files[1:] if ":" not in word])
+        if len(files) == 2 and ":" in files[0] and files[0].endswith("/.") and holds_all(call, files[1]):
+            call.opaque("what is in a container's folder cannot be seen", ["files"])
     if words[:1] != ["run"]:
         return None
     arguments = parse(words[1:], _TAKES, first=True)

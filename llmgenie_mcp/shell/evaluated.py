@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 
-_SUBSCRIPT = re.compile(r"\[[^\]]*(?:\$\(|`)")
-_QUALIFIER = re.compile(r"\([^()]*e([^\w\s()])(.+?)\1[^()]*\)$")
+from llmgenie_mcp.shell.pattern import lazily
+
+_SUBSCRIPT = lazily(r"\[[^\]]*(?:\$\(|`)")
+_QUALIFIER = lazily(r"\([^()]*e([^\w\s()])(.+?)\1[^()]*\)$")
 _MOST = 2_000
 """Characters of a word that is looked into."""
 

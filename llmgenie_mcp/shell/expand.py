@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from llmgenie_mcp.shell.arguments import UNKNOWN
 from llmgenie_mcp.shell.lexer import append
 from llmgenie_mcp.shell.parser import Parser
+from llmgenie_mcp.shell.pattern import lazily
 from llmgenie_mcp.shell.syntax import Part, ShellSyntaxError, Variable, Word
 from llmgenie_mcp.shell.values import applied
 
@@ -21,14 +22,14 @@ MOST = 64
 A_SIGN = 16
 """Characters that one of a value counts as where a pattern is looked for at each."""
 
-_RANGE = re.compile(r"(-?\d+)\.\.(-?\d+)|([a-z])\.\.([a-z])|([A-Z])\.\.([A-Z])")
+_RANGE = lazily(r"(-?\d+)\.\.(-?\d+)|([a-z])\.\.([a-z])|([A-Z])\.\.([A-Z])")
 _HIDE, _SHOW = str.maketrans("~", "\ue004"), str.maketrans("\ue004\ue005\ue006\ue007", "~ \t\n")
 _BLANKS = str.maketrans(" \t\n", "\ue005\ue006\ue007")
 """Blanks that separate no fields, as IFS says."""
 _NUMBERS = frozenset({"$", "!", "PPID", "BASHPID", "RANDOM", "SRANDOM", "SECONDS", "EPOCHSECONDS", "UID", "EUID"})
 _NUMBER = "1000"
 """Stands for numbers that cannot be known and that nothing is chosen by."""
-_PLACES = re.compile("[\U000f0000-\U000fffff]")
+_PLACES = lazily("[\U000f0000-\U000fffff]")
 _PLACE = 0xF0000
 """Characters from here on stand for the parts of a word that are no plain text while braces are expanded."""
 

@@ -7,16 +7,17 @@ from collections.abc import Callable, Sequence
 
 from llmgenie_mcp.shell.arguments import PATHS, UNKNOWN, below, parse
 from llmgenie_mcp.shell.call import Call
+from llmgenie_mcp.shell.pattern import lazily
 
 _EXECUTES = frozenset({"-exec", "-execdir", "-ok", "-okdir"})
 _PRINTS = {"-print": 0, "-print0": 0, "-ls": 0, "-printf": 1}
 _WRITES = frozenset({"-fprint", "-fprint0", "-fprintf", "-fls"})
-_TESTS = re.compile(
+_TESTS = lazily(
     r"-(type|xtype|maxdepth|mindepth|newer\w*|[acm](time|min)|[ac]newer|size|perm|user|group|uid|gid|links|inum|fstype|used"
     r"|regextype|samefile|i?lname|context|files0-from|flags|depth)"
 )
 """What takes a word and narrows nothing (find(1), GNU and BSD)."""
-_NAMES = re.compile(r"-i?(name|path|wholename|regex)")
+_NAMES = lazily(r"-i?(name|path|wholename|regex)")
 _FD_EXECUTES = ("-x", "-X", "--exec", "--exec-batch")
 _MOST = 200
 """Patterns and commands that are gone through one by one."""

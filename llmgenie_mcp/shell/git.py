@@ -8,10 +8,12 @@ from collections.abc import Callable, Sequence
 from llmgenie_mcp.shell.arguments import UNKNOWN, known, parse, unknown
 from llmgenie_mcp.shell.call import Call
 from llmgenie_mcp.shell.git_unknown import doubt
+from llmgenie_mcp.shell.pattern import lazily
 from llmgenie_mcp.shell.scope import inside
+from llmgenie_mcp.shell.streams import Stream
 
 _GLOBAL = "-C -c --git-dir --work-tree --namespace --super-prefix --config-env --attr-source --exec-path-with-value"
-_CODE_KEYS = re.compile(
+_CODE_KEYS = lazily(
     r"core\.(editor|pager|sshcommand|askpass|fsmonitor|gitproxy|alternaterefscommand)|sequence\.editor|pager\.\w+"
     r"|diff\.external|(diff|merge|gui)tool\..*\.(cmd|path)|merge\..*\.driver|tar\..*\.command|(man|browser|trailer)\..*\.cmd"
     r"|(diff|filter|trailer|hook)\..*\.(command|textconv|clean|smudge|process)|credential\.(.*\.)?helper|gpg\.(.*\.)?program"
@@ -19,12 +21,15 @@ _CODE_KEYS = re.compile(
     r"|uploadpack\.packobjectshook|sendemail\.(.*\.)?(sendmailcmd|tocmd|cccmd|headercmd|smtpserver)|instaweb\.httpd|imap\.tunnel"
 )
 """Settings whose value git runs (git-config(1))."""
-_TARGET_KEYS = re.compile(
-    r"remote\..*\.(push|fetch|mirror|pushurl)|push\.default|branch\..*\.(merge|remote|pushremote)|remote\.pushdefault|url\..*\.(pushinsteadof|insteadof)"
+_TARGET_KEYS = lazily(
+    r"remote\..*\.(push|fetch|mirror|url|pushurl)|push\.default|branch\..*\.(merge|remote|pushremote)|remote\.pushdefault|url\..*\.(pushinsteadof|insteadof)"
 )
-"""Settings that decide where a push goes."""
-_MOST_GIVEN = 16
-_HOOK_KEYS = re.compile(r"core\.hookspath|include\.path|includeif\..*\.path|init\.templatedir")
+"""Settings that decide where a push goes, and where what it is compared with comes from."""
+OWN = ("origin", "upstream")
+"""Remotes of these names are by custom the project's own; any other may be a clone in which anything was committed."""
+_PLACE_KEYS = lazily(r"remote\..*\.url|url\..*\.insteadof")
+_MOST_GIVEN = 32
+_HOOK_KEYS = lazily(r"core\.hookspath|include\.path|includeif\..*\.path|init\.templatedir")
 """Settings by which hooks are left out, or that bring in others that could."""
 
 
@@ -100,19 +105,21 @@ class Git:
             self.emit("git.discard", what="what is not committed")
 
 
-_TREE = re.compile(r"|\.|\*|\./\*|:(\(top\)|/)?(\.|\*)?|(\.\./)*\.\.")
+_TREE = lazily(r"|\.|\*|\./\*|:(\(top\)|/)?(\.|\*)?|(\.\./)*\.\.")
 _SWITCHES = ("OVERCOMMIT_DISABLE", "SKIP_SIMPLE_GIT_HOOKS")
 """Variables by which runners of git hooks run none (their documentation)."""
-_PARAMETER = re.compile(r"'([^'=]+)'?='?([^']*)'")
+_PARAMETER = lazily(r"'([^'=]+)'?='?([^']*)'")
 
 
 def _given(call: Call) -> dict[str, str]:
     """Settings in the environment: GIT_CONFIG_KEY_0 and on, and GIT_CONFIG_PARAMETERS (git-config(1))."""
     found = dict(_PARAMETER.findall(call.variable("GIT_CONFIG_PARAMETERS") or ""))
-    for number in range(_MOST_GIVEN if call.variable("GIT_CONFIG_COUNT") else 0):
-        key = call.variable(f"GIT_CONFIG_KEY_{number}")
-        if key is not None:
-            found[key] = call.variable(f"GIT_CONFIG_VALUE_{number}") or ""
+    if count := call.variable("GIT_CONFIG_COUNT"):
+        if not count.isdigit() or int(count[:9]) > _MOST_GIVEN:
+            call.opaque("git is given more settings than can be looked at", ["git"])
+        for number in range(_MOST_GIVEN):
+            if (key := call.variable(f"GIT_CONFIG_KEY_{number}")) is not None:
+                found[key] = call.variable(f"GIT_CONFIG_VALUE_{number}") or ""
     return {key if key.lower().startswith("alias.") else key.lower(): value for key, value in found.items()}
 
 
@@ -124,7 +131,9 @@ def branch_name(ref: str) -> str | None:
 def _git(call: Call) -> str | None:
     git = Git(call)
     _settings(git)
-    _variables(git)
+    if call.environment or call.scope.variables:
+        _variables(git)
+    _programs(git)
     if UNKNOWN in git.verb or git.unsure:
         call.opaque("the git command cannot be known", ["git"])
         return None
@@ -139,9 +148,10 @@ def _git(call: Call) -> str | None:
         if (why := doubt(git.verb, git.words)) is not None:
             call.opaque(why, ["git"])
     if handler is not None:  # no alias hides a command of git's own
-        return handler(git)
+        found = handler(git)
+        return Stream(of_git=True) if found is None and _tells_of_itself(git) else found
     if git.verb in HARMLESS or not git.verb:
-        return None
+        return Stream(of_git=True) if _tells_of_itself(git) else None
     own = git.settings.get(f"alias.{git.verb}")
     if own is not None:
         return _alias(git, own)
@@ -152,6 +162,26 @@ def _git(call: Call) -> str | None:
         return _alias(git, configured)
     call.opaque(f"git {git.verb} is not a command of git", ["git"])
     return None
+
+
+_PLAIN = lazily(
+    r"-[pRuMCw0-9a]|-U\d+|--(cached|staged|binary|full-index|no-color|color=never|stdout|patch|text|no-ext-diff|no-renames|first-parent"
+    r"|merge-base|minimal|patience|histogram|unified=\d+|diff-filter=\w+|ignore-[\w-]+|no-stat|no-signature|zero-commit|format=)"
+)
+"""Options by which a patch that git makes holds nothing but changes that it knows."""
+_TELLS = frozenset({"diff", "show", "format-patch", "stash", "archive", "diff-tree", "diff-index", "diff-files"})
+
+
+def _tells_of_itself(git: Git) -> bool:
+    """Whether what git prints is made of commits and changes of this repository, and of nothing else."""
+    if git.verb not in _TELLS or git.settings or (git.verb == "stash" and git.words[:1] != ["show"]):
+        return False
+    if git.verb == "archive":
+        return not any(word.startswith(("--remote", "--prefix", "--add")) for word in git.words)
+    blobs = re.compile(r".+:" if git.verb == "diff" else ".*:")  # `REVISION:file` is any text; behind `:` is a pattern
+    return all(
+        _PLAIN.fullmatch(word) if word[:1] == "-" and word != "--" else not blobs.match(word) for word in git.words
+    )
 
 
 def _settings(git: Git) -> None:
@@ -170,6 +200,9 @@ def _settings(git: Git) -> None:
 _FILES = ("GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM")
 _HOMES = {"HOME": ".gitconfig", "XDG_CONFIG_HOME": "git/config"}
 _RUN = ("GIT_SSH", "GIT_ASKPASS", "SSH_ASKPASS", "GIT_PROXY_COMMAND")
+_LIBRARIES = ("LD_PRELOAD", "LD_AUDIT", "DYLD_INSERT_LIBRARIES")
+_SYSTEM = lazily(r"(/usr|/lib\w*|/opt|/nix/store|/snap)/[^:\s]*")
+"""Where no agent writes."""
 _TRACES = ("", "2", "2_EVENT", "2_PERF", "_PACKET", "_PACKFILE", "_PERFORMANCE", "_SETUP", "_CURL", "_REFS", "_SHALLOW")
 
 
@@ -190,6 +223,30 @@ def _variables(git: Git) -> None:
         path = call.variable(f"GIT_TRACE{name}")
         if path and path.startswith("/"):
             call.files("file.write", [path])
+
+
+def _programs(git: Git) -> None:
+    """Variables and options by which git is another program than it is taken for, or acts on another repository."""
+    call = git.call
+    before = call.words[: len(call.words) - len(git.words)]
+    if len(before) < 2 and not call.environment and not call.scope.variables:
+        return
+    places = [call.variable("GIT_EXEC_PATH") or "", *(word[12:] for word in before if word.startswith("--exec-path="))]
+    if _brought(places):
+        call.opaque("git is told where its own programs are", ["git"])
+    if call.variable("GIT_COMMON_DIR"):
+        call.opaque("git is given the branches, settings and hooks of another repository", ["git"])
+    for name in _LIBRARIES:
+        # A name without a folder is looked for where the libraries of the system lie.
+        if _brought(
+            [path for path in re.split(r"[:\s]+", call.variable(name) or "") if "/" in path or UNKNOWN in path]
+        ):
+            call.opaque(f"git runs what {name} brings in", ["git"])
+
+
+def _brought(paths: Sequence[str]) -> bool:
+    """Whether any of the paths is none of the system's."""
+    return any(".." in path or UNKNOWN in path or not _SYSTEM.fullmatch(path) for path in paths if path)
 
 
 def _alias(git: Git, text: str) -> str | None:
@@ -238,25 +295,31 @@ def config(git: Git) -> str | None:
     if reading or not words or (len(words) < 2 and not removing):
         git.files("file.read", arguments.values("-f", "--file"))
         return None
-    key = words[0].lower()
     # A word that vanishes makes the next one the setting: `git config --file $x .git/config core.hooksPath …`.
-    if "core.hookspath" in (word.lower() for word in words[: None if unknown(git.words) else 1]) or (
-        removing and key == "core"
-    ):
+    key, *others = [word.lower() for word in words[: None if unknown(git.words) else 1]]
+    if "core.hookspath" in (key, *others) or (removing and key == "core"):
         git.emit("restraint.lift", what="core.hooksPath")
     elif UNKNOWN in key:
         git.emit("restraint.lift", what=None)
-    elif (
-        key.startswith("alias.")
-        or key == "push.followtags"
-        or any(keys.fullmatch(key) for keys in (_CODE_KEYS, _TARGET_KEYS, _HOOK_KEYS))
-    ):
+    elif any(map(_decides, (key, *others))) or (removing and key.startswith(("remote.", "url."))):
         git.files("file.write", [place])
     return None
 
 
+def _decides(key: str) -> bool:
+    """Whether a setting decides about hooks, programs and destinations."""
+    named = key.startswith("alias.") or key == "push.followtags"
+    return named or any(keys.fullmatch(key) for keys in (_CODE_KEYS, _TARGET_KEYS, _HOOK_KEYS))
+
+
 def _config_file(everywhere: bool, system: bool, named: str | None) -> str:
     return named or ("~/.gitconfig" if everywhere else "/etc/gitconfig" if system else ".git/config")
+
+
+def elsewhere(git: Git) -> None:
+    """Report that a fetch is told by a setting of this one command where to: what it brings would count as the project's own."""
+    if any(_PLACE_KEYS.fullmatch(key) for key in git.settings):
+        git.call.opaque("where git fetches from is told by a setting of this one command", ["git"])
 
 
 def redirected(git: Git) -> bool:

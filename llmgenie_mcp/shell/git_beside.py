@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 
 from llmgenie_mcp.shell.arguments import UNKNOWN, Arguments, parse
-from llmgenie_mcp.shell.git import Git
+from llmgenie_mcp.shell.git import OWN, Git, elsewhere
 
 # subcommand → options whose value is run by a shell
 _PROGRAMS: dict[str, str] = {
@@ -154,8 +154,17 @@ def _each(git: Git, arguments: Arguments) -> None:
 
 
 def _remote(git: Git, arguments: Arguments) -> None:
-    if arguments.operands[:1] == ["add"] and arguments.has("--mirror"):
+    """Where the project's own remote is decides what is pushed where, and what a pull counts as its own."""
+    verb, *names = arguments.operands or [""]
+    own = any(name in OWN or UNKNOWN in name for name in names)
+    if (
+        (verb == "add" and arguments.has("--mirror"))
+        or (verb == "set-url" and not arguments.has("--help"))
+        or (verb in ("rename", "remove", "rm") and own)
+    ):
         git.files("file.write", [".git/config"])
+    if verb in ("update", "prune"):
+        elsewhere(git)
 
 
 _INIT = "--template --separate-git-dir -b --initial-branch --object-format"

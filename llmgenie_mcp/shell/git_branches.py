@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 
-from llmgenie_mcp.shell.arguments import UNKNOWN, known, parse
-from llmgenie_mcp.shell.git import Git, branch_name
+from llmgenie_mcp.shell.arguments import UNKNOWN, known, parse, unknown
+from llmgenie_mcp.shell.git import OWN, Git, branch_name
+from llmgenie_mcp.shell.pattern import lazily
 
-_PATH = re.compile(
+_PATH = lazily(
     r"\.{1,2}|\.{1,2}/.*|.*/|:/?.*|(?:.*/)?[^/]*\.(?![xX]$)[A-Za-z]\w{0,9}|.*[*?].*|(?:.*/)?(?:Makefile|Dockerfile|LICENSE|README|justfile|Justfile|Gemfile)"
 )
 """What names a file rather than a branch, where git takes either; `v1.x` is a branch."""
@@ -76,10 +76,15 @@ def _branch(git: Git) -> str | None:
     arguments = parse(git.words, "-u --set-upstream-to --sort --points-at --format --abbrev")
     words = arguments.operands
     if arguments.has("-d", "-D", "--delete"):
-        for word in [] if arguments.surely("-r", "--remotes") else words:
-            git.emit("git.branch_delete", branch=branch_name(word))
+        for word in words:
+            if arguments.surely("-r", "--remotes"):
+                moves(git, f"refs/remotes/{word}", delete=True)
+            else:
+                git.emit("git.branch_delete", branch=branch_name(word))
     elif (upstream := arguments.value("-u", "--set-upstream-to")) is not None:
-        _tracks(git, branch_name(words[0]) if words else git.branch, upstream)
+        # Where a word vanishes, the next one takes its place.
+        vague = unknown(words) or (len(words) > 1 and not upstream.strip(UNKNOWN))
+        _tracks(git, None if vague else branch_name(words[0]) if words else git.branch, upstream)
     elif arguments.has("-m", "-M", "--move") and words:
         git.emit("git.branch_delete", branch=branch_name(words[0]) if len(words) > 1 else git.branch)
         git.emit("git.reset", branch=branch_name(words[-1]))
@@ -96,7 +101,13 @@ def _tracks(git: Git, branch: str | None, upstream: str) -> None:
     """Remember what a branch pulls from now on: `origin/x`, or a branch of this repository."""
     name = git.call.reader.surroundings.branch(git.folder) or "" if branch == "" else branch
     remote, slash, merged = upstream.removeprefix("refs/remotes/").partition("/")
-    local = not slash or remote == "refs" or git.call.reader.surroundings.has_branch(git.folder, upstream)
+    local = (
+        (not slash and UNKNOWN not in remote)
+        or remote == "refs"
+        or git.call.reader.surroundings.has_branch(git.folder, upstream)
+    )
+    if not local and remote not in OWN:
+        git.emit("git.reset", branch=name)  # a pull would count as its own, and bring in what it never had
     if name is not None:
         git.call.scope.upstreams[git.folder, name] = (
             (".", branch_name(upstream) or UNKNOWN) if local else (remote, merged)
@@ -141,20 +152,35 @@ def _tag(git: Git) -> str | None:
     return None
 
 
+def moves(git: Git, ref: str, *, delete: bool = False) -> None:
+    """Report what it is to set or remove a reference, of which the full name is given, or one that begins as in git-fetch(1).
+
+    What is remembered of a remote's branch counts as that branch: what a push carries along is told by it.
+    """
+    ref = f"refs/{ref}" if ref.startswith(("heads/", "tags/", "remotes/")) else ref
+    kind, _, name = ref.removeprefix("refs/").partition("/")
+    if ref.startswith("refs/tags/"):
+        git.emit("git.tag", tag=known(name), delete=delete, force=True)
+    elif ref == "refs/stash":
+        git.emit("git.discard", what="stash")
+    elif kind == "replace":  # other commits are shown in the place of some
+        git.emit("git.reset", branch=None)
+    elif ref.startswith("refs/remotes/"):
+        remote, _, name = name.partition("/")
+        if name != "HEAD":
+            git.emit("git.branch_delete" if delete else "git.reset", branch=None if UNKNOWN in remote else known(name))
+    elif not ref.startswith("refs/notes/"):
+        branch = git.branch if ref in ("HEAD", "@") else branch_name(ref)
+        git.emit("git.branch_delete" if delete else "git.reset", branch=branch)
+
+
 def _update_ref(git: Git) -> str | None:
     arguments = parse(git.words, "-m")
     words = arguments.operands
     if arguments.has("--stdin"):
         git.emit("git.reset", branch=None)
     elif words:
-        ref = words[0]
-        if ref.startswith("refs/tags/"):
-            git.emit("git.tag", tag=known(ref.removeprefix("refs/tags/")), delete=arguments.has("-d"), force=True)
-        elif ref == "refs/stash":
-            git.emit("git.discard", what="stash")
-        elif not ref.startswith(("refs/remotes/", "refs/notes/")):
-            branch = git.branch if ref in ("HEAD", "@") else branch_name(ref)
-            git.emit("git.branch_delete" if arguments.has("-d") else "git.reset", branch=branch)
+        moves(git, words[0], delete=arguments.has("-d"))
     return None
 
 
@@ -164,11 +190,19 @@ def _symbolic_ref(git: Git) -> str | None:
     if len(words) > 2:
         git.emit("git.reset", branch=None)
     elif len(words) == 2:
-        git.emit("git.reset", branch=branch_name(words[1] if words[0] == "HEAD" else words[0]))
+        for ref in words if words[0].startswith("refs/heads/") else words[:1] if words[0] != "HEAD" else words[1:]:
+            moves(git, ref)  # a commit on a branch that stands for another one is made on that one
         if words[0] == "HEAD":
             git.switched(branch_name(words[1]))
     elif words == ["HEAD"] and not arguments.has("-d", "--delete"):
         return ("HEAD" if git.branch == "" else git.branch or UNKNOWN) + "\n"
+    return None
+
+
+def _replace(git: Git) -> str | None:
+    arguments = parse(git.words, "--format")
+    if arguments.operands and not arguments.surely("-l", "--list"):
+        git.emit("git.reset", branch=None)
     return None
 
 
@@ -197,5 +231,5 @@ def _worktree(git: Git) -> str | None:
 
 VERBS: dict[str, Callable[[Git], str | None]] = {
     "checkout": _checkout, "switch": _switch, "branch": _branch, "tag": _tag, "update-ref": _update_ref, "rev-parse": _rev_parse,
-    "symbolic-ref": _symbolic_ref, "fast-import": _unknown_branch, "replace": _unknown_branch, "worktree": _worktree,
+    "symbolic-ref": _symbolic_ref, "fast-import": _unknown_branch, "replace": _replace, "worktree": _worktree,
 }  # fmt: skip

@@ -9,6 +9,7 @@ from llmgenie_mcp.shell.arguments import PATHS, below, parse
 from llmgenie_mcp.shell.finding import matching, paths
 from llmgenie_mcp.shell.git import Git
 from llmgenie_mcp.shell.moving import lost
+from llmgenie_mcp.shell.unpacking import unseen_patch
 
 
 def _restore(git: Git) -> str | None:
@@ -75,10 +76,12 @@ def _apply(git: Git) -> str | None:
     call = git.call.with_scope(scope)
     for word in arguments.operands or ["-"]:
         text = patchtext.text_of(call, word)
-        targets = patchtext.read(text, int(number) if number.isdigit() else 1, arguments.has("-R", "--reverse"))
+        targets = patchtext.read(text or "", int(number) if number.isdigit() else 1, arguments.has("-R", "--reverse"))
         patchtext.report(call, targets, folder)
         if not targets:
             call.files("file.write", [folder or "."])
+        if text is None:
+            unseen_patch(call, [word], folder or ".")
     return None
 
 

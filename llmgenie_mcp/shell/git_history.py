@@ -7,19 +7,20 @@ from collections.abc import Callable, Sequence
 
 from llmgenie_mcp.shell import patchtext
 from llmgenie_mcp.shell.arguments import UNKNOWN, Arguments, known, may_be, parse, unknown
-from llmgenie_mcp.shell.git import Git, branch_name
+from llmgenie_mcp.shell.git import OWN, Git, branch_name, elsewhere
+from llmgenie_mcp.shell.git_branches import moves
+from llmgenie_mcp.shell.pattern import lazily
+from llmgenie_mcp.shell.unpacking import unseen_patch
 
 _COMMIT = """-m -F -C -c -t --message --file --reuse-message --reedit-message --template --author --date --fixup --squash
     --cleanup --trailer --pathspec-from-file"""
-_REVISION = re.compile(
+_REVISION = lazily(
     r"(HEAD|@|ORIG_HEAD|FETCH_HEAD|MERGE_HEAD)\b.*|[0-9a-f]{7,40}|.*[~^].*|.*@\{.*|(origin|upstream)/.+|refs/.+"
 )
 
 
-_FETCHES = re.compile(r"remote\..*\.fetch")
-_REMOTES = ("origin", "upstream")
-"""Remotes of these names are by custom the project's own; any other may be a clone in which anything was committed."""
-_UPSTREAM = re.compile(r"branch\..*\.(merge|remote)")
+_FETCHES = lazily(r"remote\.(.*)\.fetch")
+_UPSTREAM = lazily(r"branch\..*\.(merge|remote)")
 
 
 def _commit(git: Git) -> str | None:
@@ -67,7 +68,10 @@ def _patched(git: Git, mails: Sequence[str]) -> None:
     scope.folder = git.folder
     call = git.call.with_scope(scope)
     for mail in mails or ["-"]:
-        patchtext.report(call, patchtext.read(patchtext.text_of(call, mail), 1, reverse=False), None)
+        text = patchtext.text_of(call, mail)
+        patchtext.report(call, patchtext.read(text or "", 1, reverse=False), None)
+        if text is None:
+            unseen_patch(call, [mail], ".")
 
 
 def _picks(git: Git) -> str | None:
@@ -108,14 +112,32 @@ def _pull(git: Git) -> str | None:
         refspecs = []
     if arguments.has("--stdin"):
         refspecs = [*refspecs, *git.call.stdin.split()]
-    configured = [value for key, value in git.settings.items() if _FETCHES.fullmatch(key)]
-    for refspec in [*refspecs, *arguments.values("--refmap"), *configured]:
-        target = refspec.partition(":")[2]
-        if target and not target.startswith(("refs/remotes/", "refs/tags/")):
-            git.emit("git.reset", branch=None if "*" in target else branch_name(target))
+    elsewhere(git)
+    for refspec in [*refspecs, *arguments.values("--refmap")]:
+        _fetches(git, remote, refspec)
+    for key, value in git.settings.items():
+        if (configured := _FETCHES.fullmatch(key)) is not None:
+            _fetches(git, configured.group(1), value)
     if git.verb == "pull":
         _merges(git, remote, refspecs, no_verify=arguments.has("--no-verify") or git.unchecked)
     return None
+
+
+def _fetches(git: Git, remote: str, refspec: str) -> None:
+    """Report what a fetch sets; what a remote's branch is remembered as, under its own name, is what fetching is for."""
+    source, _, target = refspec.removeprefix("+").partition(":")
+    target = f"refs/{target}" if target.startswith("remotes/") else target
+    named = target.removeprefix(f"refs/remotes/{remote}/") if remote else target
+    if not target or target.startswith(("refs/tags/", "tags/")):
+        return
+    if target.startswith("refs/remotes/"):
+        if named == target or named != source.removeprefix("refs/").removeprefix("heads/"):
+            name = target.split("/", 3)[-1].partition("*")
+            moves(git, f"refs/remotes/{remote}/{UNKNOWN}" if name[1] and "/" not in name[0] else target)
+    else:
+        git.emit(
+            "git.reset", branch=None if "*" in target or target.startswith("refs/replace") else branch_name(target)
+        )
 
 
 def _merges(git: Git, remote: str, refspecs: Sequence[str], *, no_verify: bool) -> None:
@@ -127,7 +149,7 @@ def _merges(git: Git, remote: str, refspecs: Sequence[str], *, no_verify: bool) 
         remote, sources = upstream[0], [upstream[1]]
     elif not sources and (no_verify or any(_UPSTREAM.fullmatch(key) for key in git.settings)):
         sources = [UNKNOWN]
-    own = remote in _REMOTES or (upstream is not None and remote == upstream[0] != ".")
+    own = remote in OWN or (upstream is not None and remote == upstream[0] != ".")
     for source in sources:
         if no_verify or not own or on is None or branch_name(source) != on:
             git.emit("git.merge", branch=git.branch, source=known(source), no_verify=no_verify)
@@ -200,7 +222,7 @@ def _reflog(git: Git) -> str | None:
     return None
 
 
-_EXPIRES = re.compile(r"gc\.(.*\.)?(prune|reflog|worktreeprune)expire(unreachable)?")
+_EXPIRES = lazily(r"gc\.(.*\.)?(prune|reflog|worktreeprune)expire(unreachable)?")
 
 
 def _prune(git: Git) -> str | None:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 
 from llmgenie_mcp.shell.arguments import UNKNOWN, Arguments, known, parse
 from llmgenie_mcp.shell.git import Git, branch_name, redirected
+from llmgenie_mcp.shell.pattern import lazily
 
 _TAKES = "-o --push-option --repo --receive-pack --exec --recurse-submodules"
-_REMOTE = re.compile(r"(origin|upstream)$|[./]|\w[\w+.-]*://")
+_REMOTE = lazily(r"(origin|upstream)$|[./]|\w[\w+.-]*://")
 """What is a remote rather than a refspec."""
+_REMEMBERED = lazily(r"(refs/)?remotes/[^/]+/")
 _TRUE = ("true", "yes", "on", "1", "")
 _FORCE = ("-f", "--force", "--force-with-lease", "--force-if-includes")
 
@@ -97,6 +98,8 @@ def _refspec(git: Git, remote: str | None, refspec: str, flags: dict[str, object
         # What is pushed under a tag's name need not be that tag.
         other = {} if flags["delete"] or source.rpartition("tags/")[2] == tag else {"source": known(source)}
         git.emit("git.push_tag", tag=tag, remote=remote, **other, **flags)
+    elif (remembered := _REMEMBERED.match(target)) is not None:  # what this repository knows of a remote's branch
+        git.emit("git.push", branch=branch_name(target[remembered.end() :]), remote=remote, **flags)
     elif not target.startswith("refs/notes/"):
         git.emit("git.push", branch=branch_name(target), remote=remote, **written, **flags)
 

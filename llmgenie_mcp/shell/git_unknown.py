@@ -6,10 +6,10 @@ file does, passes. What it means where it passes is for the module of its comman
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 from llmgenie_mcp.shell.arguments import PATHS, UNKNOWN, may_be
+from llmgenie_mcp.shell.pattern import lazily
 
 _LOOKING = """annotate blame cherry count-objects describe for-each-ref log ls-tree merge-base name-rev rev-list shortlog
     show-branch show-ref status whatchanged diff show"""
@@ -29,10 +29,10 @@ _VALUES = {
 _PARTS: dict[str, tuple[str, ...]] = {
     "reflog": ("expire", "delete", "drop"), "stash": ("drop", "clear"), "worktree": ("remove", "add"), "bisect": ("run",),
     "submodule": ("foreach",), "subtree": ("push", "add", "merge", "pull"), "credential": ("fill", "get"),
-    "sparse-checkout": ("set", "init", "reapply"), "bundle": ("create",), "remote": ("add", "set-url"),
+    "sparse-checkout": ("set", "init", "reapply"), "bundle": ("create",), "remote": ("add", "set-url", "rename", "remove", "rm"),
 }  # fmt: skip
 """Commands by what they are told to do: the words of which it matters that one may be meant."""
-_OPTION = re.compile(r"--[a-z]\S*|-[A-Za-z]{1,3}")
+_OPTION = lazily(r"--[a-z]\S*|-[A-Za-z]{1,3}")
 
 
 def doubt(verb: str, words: Sequence[str]) -> str | None:
@@ -49,7 +49,7 @@ def doubt(verb: str, words: Sequence[str]) -> str | None:
         return "an option of git cannot be known"
     if swallowed:
         return "what is an option of git cannot be known"
-    if verb in _PARTS and may_be(words[0], _PARTS[verb]):
+    if verb in _PARTS and may_be(next((word for word in words if word[:1] != "-"), ""), _PARTS[verb]):
         return f"what git {verb} is told cannot be known"
     return None
 

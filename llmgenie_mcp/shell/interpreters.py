@@ -10,6 +10,7 @@ from llmgenie_mcp.shell import programs
 from llmgenie_mcp.shell.arguments import UNKNOWN, parse
 from llmgenie_mcp.shell.call import Call
 from llmgenie_mcp.shell.opaque import touches, touches_of_code
+from llmgenie_mcp.shell.pattern import lazily
 
 _SHELLS = "sh bash zsh dash ksh mksh ash fish rbash yash posh csh tcsh xonsh nu elvish".split()  # noqa: SIM905
 _SHELL_VALUES = frozenset({"-O", "+O", "-o", "+o", "--rcfile", "--init-file"})
@@ -143,7 +144,7 @@ def _module(call: Call) -> bool:
     return True
 
 
-_EDITS_IN_PLACE = re.compile(r"-[a-zA-Z0-9]*i(?:\.\w+)?")
+_EDITS_IN_PLACE = lazily(r"-[a-zA-Z0-9]*i(?:\.\w+)?")
 
 
 def _stream_editor(call: Call) -> str | None:
@@ -199,6 +200,7 @@ def _emacs(call: Call) -> str | None:
 
 
 def _m4(call: Call) -> str | None:
+    call.files("file.read", parse(call.words, "-D -U -I -o").operands)
     if "cmd" in call.stdin:
         call.opaque("code for m4", touches_of_code(call.stdin))
     return None

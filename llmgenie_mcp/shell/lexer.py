@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Literal, TypeVar
 
+from llmgenie_mcp.shell.pattern import lazily
 from llmgenie_mcp.shell.syntax import Part, Redirect, Script, ShellSyntaxError, TooMuch, Variable, Word
 
 if TYPE_CHECKING:
@@ -19,18 +20,18 @@ DEEPEST = 40
 MOST = 3000
 """Commands and expansions in one text; more is no command that someone means to run, and takes longer than a hook may."""
 
-_PLAIN = re.compile(r"[^\s'\"\\$`|&;<>(){}~]+")
-_LITERAL = re.compile(r"[^\s'\"\\$`|&;<>()]+")
-_BLANK = re.compile(r"(?:[ \t]|\\\n)+")
-_IN_QUOTES = re.compile(r"[^\"\\$`]+")
-_IN_BRACES = re.compile(r"[^'\"\\$`{}]+")
-_IN_BODY = re.compile(r"[^\\$`]+")
-_IN_ARITHMETIC = re.compile(r"[^'\"\\$`()]+")
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*|[0-9]|[@*#?$!\-]")
-_BRACED = re.compile(r"!?(?:[A-Za-z_][A-Za-z0-9_]*|[0-9]+|[@*#?$!\-])(?:\[[^\]]*\])?")
-_OPERATOR = re.compile(r":?[-=?+]|##?|%%?|//?|\^\^?|,,?|:|@")
-_QUOTED = re.compile(r"'([^']*)'|\$?\"((?:[^\"\\]|\\.)*)\"|\\(.)", re.DOTALL)
-_ANSI = re.compile(r"\\(x[0-9A-Fa-f]{1,2}|u[0-9A-Fa-f]{1,4}|U[0-9A-Fa-f]{1,8}|[0-7]{1,3}|c.|.)", re.DOTALL)
+_PLAIN = lazily(r"[^\s'\"\\$`|&;<>(){}~]+")
+_LITERAL = lazily(r"[^\s'\"\\$`|&;<>()]+")
+_BLANK = lazily(r"(?:[ \t]|\\\n)+")
+_IN_QUOTES = lazily(r"[^\"\\$`]+")
+_IN_BRACES = lazily(r"[^'\"\\$`{}]+")
+_IN_BODY = lazily(r"[^\\$`]+")
+_IN_ARITHMETIC = lazily(r"[^'\"\\$`()]+")
+_NAME = lazily(r"[A-Za-z_][A-Za-z0-9_]*|[0-9]|[@*#?$!\-]")
+_BRACED = lazily(r"!?(?:[A-Za-z_][A-Za-z0-9_]*|[0-9]+|[@*#?$!\-])(?:\[[^\]]*\])?")
+_OPERATOR = lazily(r":?[-=?+]|##?|%%?|//?|\^\^?|,,?|:|@")
+_QUOTED = lazily(r"'([^']*)'|\$?\"((?:[^\"\\]|\\.)*)\"|\\(.)", re.DOTALL)
+_ANSI = lazily(r"\\(x[0-9A-Fa-f]{1,2}|u[0-9A-Fa-f]{1,4}|U[0-9A-Fa-f]{1,8}|[0-7]{1,3}|c.|.)", re.DOTALL)
 _ANSI_LETTERS = {"n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "e": "\x1b", "E": "\x1b", "f": "\f", "v": "\v"}
 
 

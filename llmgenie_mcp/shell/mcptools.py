@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from llmgenie_mcp.operations import Operation
 from llmgenie_mcp.shell import read_command
 from llmgenie_mcp.shell.moving import as_good_as_deleted
+from llmgenie_mcp.shell.pattern import lazily
 
 if TYPE_CHECKING:
     from llmgenie_mcp.shell import Surroundings
@@ -62,7 +63,7 @@ _PATH_KEYS = (
     "absolute_path",
     "uri",
 )
-_HOSTS = re.compile(r"github|gitlab|gitea|forgejo|bitbucket|azure|devops|codeberg")
+_HOSTS = lazily(r"github|gitlab|gitea|forgejo|bitbucket|azure|devops|codeberg")
 
 
 def read_tool(

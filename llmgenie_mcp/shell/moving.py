@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import posixpath
-import re
 from typing import TYPE_CHECKING
+
+from llmgenie_mcp.shell.pattern import lazily
 
 if TYPE_CHECKING:
     from llmgenie_mcp.shell.call import Call
@@ -18,8 +19,8 @@ _ENDS = (".pyc", ".log", ".tsbuildinfo", ".egg-info")
 
 They are those of `disposable` in the packaged policy `security`; a test compares them.
 """
-_ABOVE = re.compile(r"\.|(\.\./)*\.\.")
-_LOCK = re.compile(r"(.*/)?\.git/[^/]*\.lock")
+_ABOVE = lazily(r"\.|(\.\./)*\.\.")
+_LOCK = lazily(r"(.*/)?\.git/[^/]*\.lock")
 
 
 def lost(call: Call, source: str, target: str) -> bool:
@@ -38,7 +39,7 @@ def as_good_as_deleted(source: str | None, target: str | None, here: str = "") -
     """
     if source is None or target is None:
         return False
-    before, after = _seen(source, here), _seen(target, here)
+    before, after = seen(source, here), seen(target, here)
     if _ABOVE.fullmatch(before) or (here + "/").startswith(before.rstrip("/") + "/"):
         return True
     if disposable(after) and not disposable(before):
@@ -58,7 +59,7 @@ def disposable(path: str) -> bool:
     )
 
 
-def _seen(path: str, here: str) -> str:
+def seen(path: str, here: str) -> str:
     """A path from where the text starts if it lies there, else absolute; where that is not known, as it is written."""
     if path[:1] == "~":
         return path

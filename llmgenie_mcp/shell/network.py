@@ -7,6 +7,8 @@ from collections.abc import Callable
 
 from llmgenie_mcp.shell.arguments import UNKNOWN, Arguments, known, parse
 from llmgenie_mcp.shell.call import Call
+from llmgenie_mcp.shell.pattern import lazily
+from llmgenie_mcp.shell.unpacking import pour
 
 _CURL = """-X -d -H -o -T -F -u -A -e -b -c -x -m -w -K -E -r -C -D -z -U -Q -y -Y -t -P --request --data --data-raw
     --data-binary --data-ascii --data-urlencode --json --header --output --upload-file --form --form-string --user
@@ -23,24 +25,31 @@ _COPIES = """-i -P -o -F -l -c -e -J -S -D --rsh --exclude --include --exclude-f
     --filter -f --backup-dir --partial-dir"""
 _DATA = ("-d", "--data", "--data-raw", "--data-binary", "--data-ascii", "--data-urlencode", "--json")
 
-_MERGES = re.compile(
+_MERGES = lazily(
     r"/pulls?/\d+/merge\b|/merges?\b(?!_requests?\b)|/merge-upstream\b|merge_requests/[^/]+/merge\b|/pullrequests/\d+/merge\b"
 )
-_REFS = re.compile(
+_REFS = lazily(
     r"/git/refs?\b|/contents/|/repository/(?:files|commits|branches)\b|/refs/branches\b|/git/(?:commits|trees|pushes)\b"
     r"|/branches/[^/]+/(?:rename|protection)|/rulesets\b"
 )
-_MUTATIONS = re.compile(
+_MUTATIONS = lazily(
     r"\b(mergePullRequest|enablePullRequestAutoMerge|mergeBranch|enqueuePullRequest)\b"
     r"|\b(createCommitOnBranch|updateRefs?|createRef|deleteRef|(?:delete|update)BranchProtectionRule)\b"
 )
 
 
-_RELEASES = re.compile(r"/repos/[^/]+/[^/]+/releases(?:/|\?|$)|/projects/[^/]+/releases(?:/|\?|$)")
-_REPOSITORY = re.compile(r"/(?:repos/[^/]+/[^/?]+|projects/[^/?]+)/?(?:\?|$)")
-_RESTORES = re.compile(r"\b(default_branch|archived|visibility)\b")
-_ESCAPED = re.compile(r"%([0-7][0-9A-Fa-f])")
-_TAG_FIELD = re.compile(r"['\"]?\btag_name['\"]?\s*[:=]\s*['\"]?([^\s'\",}&]+)")
+_RELEASES = lazily(r"/repos/[^/]+/[^/]+/releases(?:/|\?|$)|/projects/[^/]+/releases(?:/|\?|$)")
+_REPOSITORY = lazily(r"/(?:repos/[^/]+/[^/?]+|projects/[^/?]+)/?(?:\?|$)")
+_DISPATCHES = lazily(r"/actions/workflows/[^/]+/dispatches\b|/repos/[^/]+/[^/]+/dispatches$|/trigger/pipeline\b")
+_VERDICT = lazily(r"\b(?:COMMENT|REQUEST_CHANGES)\b")
+_EVENT = lazily(r"\bevent_type['\"]?\s*[:=]\s*['\"]?[\w-]*(?:release|publish|deploy)", re.IGNORECASE)
+_SENDS_OUT = lazily(r"release|publish|deploy", re.IGNORECASE)
+_APPROVES = lazily(r"/pulls/\d+/reviews\b|/merge_requests/\d+/approve$|/pullrequests/\d+/approve$")
+_DISABLES = lazily(r"/actions/workflows/[^/]+/disable$|/actions/permissions$")
+_APPROVALS = lazily(r"\b(?:add|submit)PullRequestReview\b")
+_RESTORES = lazily(r"\b(default_branch|archived|visibility)\b")
+_ESCAPED = lazily(r"%([0-7][0-9A-Fa-f])")
+_TAG_FIELD = lazily(r"['\"]?\btag_name['\"]?\s*[:=]\s*['\"]?([^\s'\",}&]+)")
 
 
 def _release(body: str) -> str | None:
@@ -64,13 +73,31 @@ def changes_repository(call: Call, url: str, method: str, body: str = "") -> Non
             call.emit("git.push", branch=None)
         elif _REFS.search(url):
             call.emit("git.push", branch=_branch(url, body))
+        else:
+            _checks(call, url, body)
+    if "graphql" in url and _APPROVALS.search(body) and "APPROVE" in body:
+        call.emit("restraint.lift", what="the review of a person")
     if "graphql" in url and (match := _MUTATIONS.search(body)):
         call.emit("git.merge" if match.group(1) else "git.push", branch=None)
     elif "graphql" in url and UNKNOWN in body:
         call.opaque("a request whose query cannot be known", ["git"])
 
 
-_BRANCH_FIELD = re.compile(r"['\"]?\bbranch['\"]?\s*[:=]\s*['\"]?([^\s'\",}&]+)")
+def _checks(call: Call, url: str, body: str) -> None:
+    """Report a request that starts or stops a workflow, or that says yes to a change in the name of a person."""
+    if (dispatched := _DISPATCHES.search(url)) is not None:
+        if _SENDS_OUT.search(dispatched.group()) or _EVENT.search(body):
+            call.emit("package.publish", version=None)
+    elif _APPROVES.search(url):
+        if url.endswith("/approve") or "APPROVE" in body:
+            call.emit("restraint.lift", what="the review of a person")
+        elif UNKNOWN in body and not _VERDICT.search(body):
+            call.opaque("a review whose verdict cannot be known", ["git"])
+    elif _DISABLES.search(url):
+        call.emit("restraint.lift", what="the checks of CI")
+
+
+_BRANCH_FIELD = lazily(r"['\"]?\bbranch['\"]?\s*[:=]\s*['\"]?([^\s'\",}&]+)")
 
 
 def _branch(url: str, body: str) -> str | None:
@@ -183,6 +210,9 @@ def _remote(call: Call) -> str | None:
     call.files("file.read", [word for word in sources if not _is_remote(word)])
     if target and sources and not _is_remote(target) and not arguments.surely("-n", "--dry-run"):
         call.files("file.write", [target])
+        for source in sources:
+            if source.endswith(("/", "/.")) and not _is_remote(source):
+                pour(call, source, target)
         if any(name.startswith("--del") for name, _ in arguments.options):
             call.files("file.delete", [target])
         if arguments.has("--remove-source-files"):
@@ -226,10 +256,38 @@ def _host(call: Call) -> str | None:
     return None
 
 
+# program → subcommands that copy files between here and a place elsewhere
+_CLOUDS: dict[str, tuple[str, ...]] = {
+    "aws": ("s3 cp", "s3 mv", "s3 sync"), "gsutil": ("cp", "mv", "rsync"), "s3cmd": ("put", "get", "sync"),
+    "gcloud": ("storage cp", "storage mv", "storage rsync", "compute scp"), "kubectl": ("cp",), "oc": ("cp", "rsync"),
+    "rclone": ("copy", "copyto", "sync", "move", "moveto"),
+}  # fmt: skip
+
+
+def _cloud(call: Call) -> str | None:
+    operands = parse(
+        call.words, "-n --namespace -c --container --profile --region --config --exclude --include"
+    ).operands
+    count = next(
+        (len(verb.split()) for verb in _CLOUDS[call.name] if f"{' '.join(operands)} ".startswith(f"{verb} ")), 0
+    )
+    if not count:
+        return UNKNOWN
+    sources, target = operands[count:-1], operands[-1]
+    local = [word for word in sources if not _is_remote(word)]
+    call.files("file.read", local)
+    if sources and not _is_remote(target):
+        call.files("file.write", [target])
+    if operands[count - 1].startswith(("mv", "move")):
+        call.files("file.delete", local)
+    return UNKNOWN
+
+
 HANDLERS: dict[str, Callable[[Call], str | None]] = {
     "curl": _curl,
     "wget": _wget,
     **dict.fromkeys(("http", "https", "xh"), _httpie),
+    **dict.fromkeys(_CLOUDS, _cloud),
     **dict.fromkeys(("scp", "rsync", "sftp"), _remote),
     **dict.fromkeys(("ssh", "mosh", "autossh"), _ssh),
     **dict.fromkeys(("nc", "ncat", "netcat", "telnet", "ftp", "lftp", "socat", "tftp"), _host),

@@ -14,7 +14,7 @@ _TOUCHES = {
         r"|gitpython|pygit2|dulwich|simple-git|isomorphic-git|refs/heads|api\.github\.com|gitlab\.com/api"
     ),
     "files": (
-        r"\b(unlink|rmtree|rmsync|rmdirsync|unlinksync|writefile\w*|write_text|write_bytes|appendfile\w*|file_put_contents|fwrite|createwritestream)\b"
+        r"\b(unlink|rmtree|rmsync|rmdirsync|unlinksync|writefile\w*|write_text|write_bytes|appendfile\w*|file_put_contents|fwrite|createwritestream|unpack_archive|extract_?all|extract_archive)\b"
         r"|\bos\.(remove|unlink|rename|replace|truncate|rmdir|removedirs|link|symlink)|\bshutil\.(move|copy\w*)"
         r"|\bopen\([^)]{0,200},\s*(mode=)?['\"][rb]?[wax+]|\bFile\.(write|delete|open|unlink|rename)|\bFileUtils\b|\.(unlink|touch|rename|rmdir)\(|\.(rename|rm|cp|truncate|copyfile)sync\(|\bfs\.\w*(rm|unlink|rename|write|truncate|cp)"
     ),

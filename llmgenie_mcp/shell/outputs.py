@@ -9,6 +9,7 @@ from collections.abc import Callable
 from llmgenie_mcp.shell import reading
 from llmgenie_mcp.shell.arguments import UNKNOWN, parse
 from llmgenie_mcp.shell.call import Call
+from llmgenie_mcp.shell.pattern import lazily
 
 _DATE = {
     "Y": "2000", "C": "20", "y": "00", "m": "01", "d": "01", "e": "01", "j": "001", "H": "00", "I": "12", "k": "00", "M": "00",
@@ -16,9 +17,9 @@ _DATE = {
     "u": "6", "w": "6", "V": "52", "U": "00", "W": "00", "G": "1999", "g": "99", "q": "1", "z": "+0000", "%": "%",
 }  # fmt: skip
 """Numbers stand for numbers: no policy goes by which."""
-_DATE_FORMAT = re.compile(r"%[-_0^#]?\d*([A-Za-z%])")
-_PLACE = re.compile(r"X{3,}(?=[^X]*$)")
-_TR_RANGE = re.compile(r"(.)-(.)", re.DOTALL)
+_DATE_FORMAT = lazily(r"%[-_0^#]?\d*([A-Za-z%])")
+_PLACE = lazily(r"X{3,}(?=[^X]*$)")
+_TR_RANGE = lazily(r"(.)-(.)", re.DOTALL)
 _MOST_TEXTS = 16
 _MOST = 256
 """Characters that a set of `tr` has."""

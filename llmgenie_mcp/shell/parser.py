@@ -6,9 +6,8 @@ after a redirection as files and splits a word that a line continuation joins, a
 
 from __future__ import annotations
 
-import re
-
 from llmgenie_mcp.shell.lexer import DEEPEST, Lexer, unquoted
+from llmgenie_mcp.shell.pattern import lazily
 from llmgenie_mcp.shell.syntax import (
     Assignment,
     Command,
@@ -24,14 +23,14 @@ from llmgenie_mcp.shell.syntax import (
     Word,
 )
 
-_REDIRECT = re.compile(r"(\d*|\{[A-Za-z_]\w*\})(<<<|<<-|<<|<>|<&|>>|>&|>\||&>>|&>|<(?!\()|>(?!\())")
-_ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)(\[[^\]]*\])?(\+)?=")
-_SEPARATOR = re.compile(r";;&|;;|;&|;|&(?![&>])")
-_KEYWORD = re.compile(r"[a-z{}\[!]+(?=[\s;|&()<>]|$)")
-_PREFIX = re.compile(r"time(?:[ \t]+-p)?[ \t]+(?=[^-\s])|coproc[ \t]+(?:\w+[ \t]+(?=[{(]))?")
+_REDIRECT = lazily(r"(\d*|\{[A-Za-z_]\w*\})(<<<|<<-|<<|<>|<&|>>|>&|>\||&>>|&>|<(?!\()|>(?!\())")
+_ASSIGNMENT = lazily(r"([A-Za-z_]\w*)(\[[^\]]*\])?(\+)?=")
+_SEPARATOR = lazily(r";;&|;;|;&|;|&(?![&>])")
+_KEYWORD = lazily(r"[a-z{}\[!]+(?=[\s;|&()<>]|$)")
+_PREFIX = lazily(r"time(?:[ \t]+-p)?[ \t]+(?=[^-\s])|coproc[ \t]+(?:\w+[ \t]+(?=[{(]))?")
 """What may stand before a compound command too; of other options of `time` only the program of that name knows."""
-_PIPE = re.compile(r"\|&?(?!\|)")
-_FUNCTION = re.compile(r"[ \t]*\([ \t]*\)")
+_PIPE = lazily(r"\|&?(?!\|)")
+_FUNCTION = lazily(r"[ \t]*\([ \t]*\)")
 _CLOSERS = frozenset({"then", "do", "done", "fi", "elif", "else", "esac", "}"})
 _OPENERS = frozenset({"{", "if", "while", "until", "for", "select", "case", "function", "[["})
 

@@ -5,18 +5,27 @@ The formats are those of diff(1) and patch(1), of git-diff(1) ("Generating patch
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from llmgenie_mcp.frozen import dataclass
 from llmgenie_mcp.shell.arguments import UNKNOWN
 from llmgenie_mcp.shell.call import Call
+from llmgenie_mcp.shell.pattern import lazily
+from llmgenie_mcp.shell.streams import Stream, given
 
-_ESCAPE = re.compile(r"\\([0-7]{3}|.)")
-_INPUT = re.compile(r"(?<![<&\d])<\s*([\w./~+@%,-]+)(?:\s|$)")
-_EPOCH = re.compile(r"\s(1970-01-01|1969-12-31) ")
+_ESCAPE = lazily(r"\\([0-7]{3}|.)")
+_EPOCH = lazily(r"\s(1970-01-01|1969-12-31) ")
 """The time of a file that is not there: patch removes it."""
-_ENVELOPE = re.compile(r"\*\*\* (Add File|Update File|Move to|Delete File): *(.*)")
+_ENVELOPE = lazily(r"\*\*\* (Add File|Update File|Move to|Delete File): *(.*)")
+
+
+MOST = 400
+"""Files of a patch that are told."""
+_AS_LONG = 8
+"""Characters of a patch that take as long as one of a command."""
 
 
 @dataclass(slots=True)
@@ -30,16 +39,30 @@ class Targets:
         return bool(self.written or self.deleted)
 
 
-def text_of(call: Call, word: str) -> str:
-    """The text of a patch file, or of standard input for `-`; "" where nothing is known of it."""
-    if word == "-":
-        if call.stdin.replace(UNKNOWN, "").strip():
-            return call.stdin
-        given = _INPUT.search(call.text)
-        if given is None:
-            return ""
-        word = given.group(1)
-    return (call.script_text(word) or "").strip(UNKNOWN)
+def text_of(call: Call, word: str) -> str | None:
+    """The text of a patch file, or of standard input for `-`; None where nothing is known of it.
+
+    What git itself made of commits and changes counts as no patch: it brings in nothing that was not here.
+    """
+    stdin = call.stdin
+    if word == "-" and (not stdin or stdin.replace(UNKNOWN, "").strip()):
+        return stdin
+    if word == "-" and isinstance(stdin, Stream) and stdin.of_git:
+        return ""
+    texts = [_file(call, path) for path in given(call, [word])]
+    call.reader.spend(sum(len(text) for text in texts if text) // _AS_LONG)
+    return None if None in texts else "\n".join(text for text in texts if text is not None)
+
+
+def _file(call: Call, path: str | None) -> str | None:
+    if path is None:
+        return None
+    written = call.scope.written(path)
+    if written is None:
+        return call.reader.surroundings.patch(posixpath.normpath(path))
+    if isinstance(written, Stream) and written.of_git:
+        return ""
+    return written.strip(UNKNOWN) or (None if written else "")
 
 
 def read(text: str, strip: int | None, reverse: bool) -> Targets:
@@ -57,6 +80,8 @@ def read(text: str, strip: int | None, reverse: bool) -> Targets:
             found.deleted.append(old)
         elif new is not None:
             found.written.extend([new] if old in (new, None) or before == after else [*([old] if old else []), new])
+        if len(found.written) + len(found.deleted) > MOST:
+            break
     return found
 
 
@@ -127,5 +152,8 @@ def read_envelope(text: str) -> Targets:
 
 def report(call: Call, targets: Targets, folder: str | None) -> None:
     """Report the files, which are seen from `folder`, or from where the call runs."""
+    if len(targets.written) + len(targets.deleted) > MOST:
+        call.opaque("a patch of more files than can be gone through", ["anything"])
+        return
     for operation, names in (("file.write", targets.written), ("file.delete", targets.deleted)):
         call.files(operation, [f"{folder.rstrip('/')}/{name}" if folder else name for name in names])

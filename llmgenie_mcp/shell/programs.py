@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from llmgenie_mcp.shell import opaque
 from llmgenie_mcp.shell.arguments import UNKNOWN
 from llmgenie_mcp.shell.call import Call
+from llmgenie_mcp.shell.pattern import lazily
 from llmgenie_mcp.shell.scope import join
 
-_SHEBANG = re.compile(r"#!\s*(?:\S*/env\s+(?:-\S+\s+)*)?(?:\S*/)?([\w.+-]+)")
-_SHELL = re.compile(r"(?:ba|z|da|k|mk|a|ya|po)?sh")
+_SHEBANG = lazily(r"#!\s*(?:\S*/env\s+(?:-\S+\s+)*)?(?:\S*/)?([\w.+-]+)")
+_SHELL = lazily(r"(?:ba|z|da|k|mk|a|ya|po)?sh")
 _FOREIGN_FOLDERS = frozenset({"node_modules", ".venv", "venv", "vendor", ".tox", ".nox", ".bin", "site-packages"})
 _GENERATED = frozenset({"gradlew", "mvnw", "configure", "grailsw", "sbt", "bazelisk"})
 """Scripts that other programs wrote into a project, whose text is of those programs' making."""
@@ -21,10 +22,10 @@ _NOT_HERE = frozenset("""
 """.split())  # fmt: skip  # noqa: SIM905
 """Programs whose words are a text for people, or that act on another machine."""
 _SAID = frozenset({"-m", "--message", "-t", "--title", "-b", "--body", "-d", "--description", "--notes", "--comment"})
-_BEFORE = re.compile(r"(?:\+?:?!|\\!|\.(?:shell|system)\b|system\b|EXEC:|SYSTEM:|SHELL:|--[\w-]+=)\s*")
+_BEFORE = lazily(r"(?:\+?:?!|\\!|\.(?:shell|system)\b|system\b|EXEC:|SYSTEM:|SHELL:|--[\w-]+=)\s*")
 """What programs want before a command for a shell in one of their words."""
-_COMMAND = re.compile(r"(?:sudo\s+)?(?:git\s+(?:-\S+\s+)*([a-z][\w-]*)|rm\s+-|(?:npx\s+|uvx\s+)?llmgenie\s)")
-_BINDING = re.compile(r"(^|/)\.(?!/|\./)[^/]")
+_COMMAND = lazily(r"(?:sudo\s+)?(?:git\s+(?:-\S+\s+)*([a-z][\w-]*)|rm\s+-|(?:npx\s+|uvx\s+)?llmgenie\s)")
+_BINDING = lazily(r"(^|/)\.(?!/|\./)[^/]")
 """A path with a hidden file or folder in it, such as those of settings and hooks."""
 _LOOKED_AT = 8
 """Words behind `git` among which its subcommand is."""

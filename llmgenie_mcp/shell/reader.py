@@ -15,7 +15,9 @@ from llmgenie_mcp.shell import expand, opaque
 from llmgenie_mcp.shell.arguments import UNKNOWN
 from llmgenie_mcp.shell.call import Call, Everything, is_program
 from llmgenie_mcp.shell.parser import parse
+from llmgenie_mcp.shell.pattern import lazily
 from llmgenie_mcp.shell.scope import Scope, join
+from llmgenie_mcp.shell.streams import Stream
 from llmgenie_mcp.shell.syntax import Assignment, Command, Compound, Pipeline, Redirect, Script, Simple, TooMuch, Word
 
 if TYPE_CHECKING:
@@ -39,8 +41,10 @@ TURNS = 16
 _DEVICES = frozenset(
     {"/dev/null", "/dev/stdout", "/dev/stderr", "/dev/stdin", "/dev/tty", "/dev/zero", "/dev/random", "/dev/urandom"}
 )
-_LEAVES = re.compile(r"\b(?:exit|return|break|continue|die|exec)\b")
-_QUOTES = re.compile(r"[\"'\\]")
+_OPEN = lazily(r"/(?:dev|proc/self)/fd/(?!\.\.(?:/|$))(?:(?!/\.\.(?:/|$)).)*", re.DOTALL)
+"""Files that are open already."""
+_LEAVES = lazily(r"\b(?:exit|return|break|continue|die|exec)\b")
+_QUOTES = lazily(r"[\"'\\]")
 _OUTPUT = frozenset({">", ">>", ">|", "&>", "&>>", "<>", ">&"})
 
 
@@ -84,7 +88,7 @@ class Reader:
 
     def file(self, name: str, path: str | None, text: str, scope: Scope) -> None:
         """Report what is done to a file, also to the one that links of the text lead to; to no device without content."""
-        if path and path[0] == "/" and (path in _DEVICES or path.startswith(("/dev/fd/", "/proc/self/fd/"))):
+        if path and path[0] == "/" and (path in _DEVICES or _OPEN.fullmatch(path)):
             return
         self.add(Operation(name, {"path": path}, text))
         led = scope.led(path)
@@ -182,7 +186,9 @@ class Reader:
     def content(self, path: str | None, scope: Scope) -> str:
         """What is known of a file's text: only what the command itself wrote there."""
         found = scope.written(path)
-        return UNKNOWN if found is None else found
+        if found is None:
+            return UNKNOWN if path is None else Stream([path])
+        return found
 
     def _write(self, redirect: Redirect, text: str, scope: Scope, output: str) -> str:
         target = expand.text(redirect.target, self, scope)
@@ -196,7 +202,7 @@ class Reader:
         if path is not None:
             self.created(path, scope)
             before = self.content(path, scope) if redirect.operator.endswith(">>") else ""
-            scope.write(path, UNKNOWN if errors else before + output)
+            scope.write(path, UNKNOWN if errors else before + output if before else output)
         return output if errors else ""
 
     def _simple(self, command: Simple, scope: Scope, stdin: str) -> str:

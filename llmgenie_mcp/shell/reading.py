@@ -9,6 +9,8 @@ from llmgenie_mcp.shell.arguments import PATHS, UNKNOWN, looked_at, parse
 from llmgenie_mcp.shell.call import Call
 from llmgenie_mcp.shell.finding import Names, matching, paths
 from llmgenie_mcp.shell.opaque import touches
+from llmgenie_mcp.shell.pattern import lazily
+from llmgenie_mcp.shell.streams import of_files
 
 # name → (options that take a value, operands before the files)
 _READERS: dict[str, tuple[str, int]] = {
@@ -22,14 +24,22 @@ _READERS: dict[str, tuple[str, int]] = {
     "strings": ("-n -t -e", 0), "diff": ("-U -C -I -x -W", 0), "colordiff": ("-U", 0), "sdiff": ("-w -o", 0),
     "cmp": ("-n -i", 0), "comm": ("", 0), "join": ("-t -1 -2 -j -o", 0), "paste": ("-d", 0), "fold": ("-w", 0),
     "fmt": ("-w", 0), "column": ("-t -s -c", 0), "rev": ("", 0), "expand": ("-t", 0), "md5sum": ("", 0),
-    "sha1sum": ("", 0), "sha256sum": ("", 0), "shasum": ("-a", 0), "cksum": ("", 0), "zcat": ("", 0), "bzcat": ("", 0),
-    "xzcat": ("", 0), "zless": ("", 0), "pr": ("-h -l -w", 0), "iconv": ("-f -t -o", 0), "gron": ("", 0),
+    "sha1sum": ("", 0), "sha256sum": ("", 0), "shasum": ("-a", 0), "cksum": ("", 0), "zless": ("", 0),
+    "pv": ("-s -L -N -B -i -w -H", 0), "pr": ("-h -l -w", 0), "iconv": ("-f -t -o", 0), "gron": ("", 0),
     "jq": ("-f -L --indent --tab --from-file", 1), "yq": ("-o -p -I", 1), "xmllint": ("--xpath --schema", 0),
     "pygmentize": ("-l -f", 0), "glow": ("", 0), "mdcat": ("", 0), "open": ("-a", 0), "xdg-open": ("", 0),
     "csvlook": ("", 0), "look": ("", 1), "gpg": ("-r -u -o --recipient --output --passphrase", 0),
     "json.tool": ("--indent", 0), "split": ("-a -b -l -n -C -t --bytes --lines --number --filter --suffix-length", 0),
     "csplit": ("-b -f -n --prefix --suffix-format --digits", 0),
+    "ansible-vault": ("--vault-password-file", 1), "age": ("-r -R -i -o", 0),
 }  # fmt: skip
+_SHOWS = """sha512sum sha384sum sha224sum b2sum b3sum sum tsort hexyl uuencode cpp bc dc vimdiff nvimdiff meld icdiff delta xclip
+    xsel pbcopy wl-copy unexpand ptx lpr lp"""
+_CONVERTS = "shuf highlight pandoc enscript a2ps"
+_READERS |= {
+    **dict.fromkeys(_SHOWS.split(), ("-w -t -P -n", 0)),
+    **dict.fromkeys(_CONVERTS.split(), ("-n -o -t -f -p --output", 0)),
+}
 # name → options that take a value; the first operand is the pattern unless -e or -f gave one
 _GREPS: dict[str, str] = {
     "grep": """-e -f -m -A -B -C -d -D --regexp --file --max-count --include --exclude --exclude-dir --after-context
@@ -45,8 +55,14 @@ _FILTERS = frozenset({"head", "tail", "sort", "uniq", "grep", "rg", "cat", "tac"
 """What passes on some of the lines that it is given."""
 
 
-_WRITES_SECOND = {"uniq": "", "json.tool": "", "split": "aa", "csplit": ""}
+_WRITES_SECOND = {"uniq": "", "json.tool": "", "split": "aa", "csplit": "", "xxd": ""}
 """Programs that read one file: a second name is what they write, with what is put behind it."""
+
+
+_WRITES_NAMED = frozenset(
+    {"sort", "shuf", "gpg", "iconv", "sdiff", "pandoc", "highlight", "age", "base64", "enscript", "a2ps"}
+)
+"""Programs whose `-o` names a file that is written."""
 
 
 def _query(call: Call) -> list[str]:
@@ -83,7 +99,9 @@ def _reader(call: Call) -> str | None:
     call.files("file.read", looked_at(files))
     if call.name == "yq" and arguments.has("-i", "--inplace"):
         call.files("file.write", files)
-    if call.name == "sort":
+    if call.name.endswith("base64"):  # a file for BSD; GNU's option takes nothing, and the next word is the file
+        call.files("file.read", arguments.values("-i"))
+    if call.name in _WRITES_NAMED:
         call.files("file.write", arguments.values("-o", "--output"))
     return _passed(call, files)
 
@@ -93,9 +111,9 @@ def _passed(call: Call, files: Sequence[str]) -> str:
     if call.name == "cat" and not call.words:
         return call.stdin
     if call.name == "cat" and len(files) == 1 and files == call.words:
-        path = call.path(files[0])
-        text = call.reader.content(path, call.scope)
-        return text if text != UNKNOWN else UNKNOWN
+        return call.reader.content(call.path(files[0]), call.scope)
+    if call.name in ("cat", "pv") and files:
+        return of_files(call, files)
     if not files and call.stdin.startswith(PATHS) and call.name in _FILTERS:
         return call.stdin
     return UNKNOWN
@@ -139,10 +157,10 @@ def _listed(words: Sequence[str], names: Names | None) -> list[str]:
     return [*found, *paths(trees, names)]
 
 
-_SED_FILES = re.compile(
+_SED_FILES = lazily(
     r"(?:(?:^|[;{}\n\d$!])[ \t]*([rRwW])[ \t]*|[/,#|@:%][gpIimM0-9]*[ \t]*([rRwW])[ \t]+)([^\n;}]+)",
 )
-_SED_RUNS = re.compile(r"(?:^|[;}\n]|\d|\$|/)[ \t]*e[ \t]+\S|s(.)(?:(?!\1).)*\1(?:(?!\1).)*\1[gpim0-9]*e")
+_SED_RUNS = lazily(r"(?:^|[;}\n]|\d|\$|/)[ \t]*e[ \t]+\S|s(.)(?:(?!\1).)*\1(?:(?!\1).)*\1[gpim0-9]*e")
 
 
 def _sed(call: Call) -> str | None:
@@ -159,6 +177,7 @@ def _sed(call: Call) -> str | None:
     scripted = arguments.has("-e", "-f", "--expression", "--file")
     files = arguments.operands[0 if scripted else 1 :]
     script = "\n".join([*arguments.values("-e", "--expression"), *([] if scripted else arguments.operands[:1])])
+    script += "".join(f"\n{call.script_text(file) or ''}" for file in arguments.values("-f", "--file"))
     for one, other, file in _SED_FILES.findall(script):
         call.files("file.read" if (one or other) in "rR" else "file.write", [file.strip()])
     if _SED_RUNS.search(script):
@@ -167,12 +186,12 @@ def _sed(call: Call) -> str | None:
     return None
 
 
-_AWK_RUNS = re.compile(r"\bsystem\s*\(|\|\s*getline|\|\s*[\"'a-z]|\|&|@load")
-_AWK_WRITES = re.compile(r">>?\s*\"([^\"]+)\"")
-_AWK_READS = re.compile(r"\bgetline\b[^<;}\n]{0,80}<\s*\"([^\"]+)\"")
-_AWK_CHOOSES = re.compile(r"\bARGV\s*\[[^\]\n]{0,40}\]\s*=(?!=)|\bgetline\b[^<;}\n]{0,80}<\s*[A-Za-z_(]")
+_AWK_RUNS = lazily(r"\bsystem\s*\(|\|\s*getline|\|\s*[\"'a-z]|\|&|@load")
+_AWK_WRITES = lazily(r">>?\s*\"([^\"]+)\"")
+_AWK_READS = lazily(r"\bgetline\b[^<;}\n]{0,80}<\s*\"([^\"]+)\"")
+_AWK_CHOOSES = lazily(r"\bARGV\s*\[[^\]\n]{0,40}\]\s*=(?!=)|\bgetline\b[^<;}\n]{0,80}<\s*[A-Za-z_(]")
 """Reads files whose names the program puts together: any text in it may be one."""
-_AWK_NAMED = re.compile(r"(\bgetline\b[^<;}\n]{0,80}<|\bprintf?\b[^>\n]{0,200}>)>?\s*([A-Za-z_]\w*)")
+_AWK_NAMED = lazily(r"(\bgetline\b[^<;}\n]{0,80}<|\bprintf?\b[^>\n]{0,200}>)>?\s*([A-Za-z_]\w*)")
 
 
 def _awk(call: Call) -> str | None:
@@ -206,6 +225,18 @@ def _openssl(call: Call) -> str | None:
     return None
 
 
+def _sops(call: Call) -> str | None:
+    """Shows, or passes on to a command, what a file of secrets holds (the program's manual)."""
+    arguments = parse(call.words, "--output --input-type --output-type --extract --config --age --pgp --kms -s --set")
+    operands = arguments.operands
+    if operands[:1] in (["exec-env"], ["exec-file"]):
+        call.read_apart(" ".join(operands[2:3]), [])
+        return None
+    call.files("file.read", operands)
+    call.files("file.write", [*arguments.values("--output"), *(operands if arguments.has("-i", "--in-place") else [])])
+    return None
+
+
 def _ssh_keygen(call: Call) -> str | None:
     """`-y` prints the public part of a private key, `-e` converts it; without a verb it makes one, or a new passphrase."""
     arguments = parse(call.words, "-f -t -b -C -N -P -m -O -a -Z -s -I -n -V -F -R -r -Y -D -E -w -z")
@@ -232,5 +263,6 @@ HANDLERS: dict[str, Callable[[Call], str | None]] = {
     **dict.fromkeys(("sed", "gsed"), _sed),
     **dict.fromkeys(("awk", "gawk", "mawk", "nawk"), _awk),
     "openssl": _openssl,
+    "sops": _sops,
     "ssh-keygen": _ssh_keygen,
 }

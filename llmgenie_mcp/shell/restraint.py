@@ -9,6 +9,7 @@ from llmgenie_mcp.shell import own, wrappers
 from llmgenie_mcp.shell.arguments import Arguments, known, parse, unknown
 from llmgenie_mcp.shell.call import Call
 from llmgenie_mcp.shell.opaque import touches
+from llmgenie_mcp.shell.pattern import lazily
 
 
 def _kill(call: Call) -> str | None:
@@ -82,7 +83,7 @@ _UNBOUND: dict[str, str] = {
 _AGENT_TAKES = "--prompt --settings --setting-sources --permission-mode --approval-mode --disable --model"
 _AGENT_PARTS = frozenset({"mcp", "plugin", "plugins", "extension", "extensions", "hooks"})
 _AGENT_HOMES = ("CLAUDE_CONFIG_DIR", "CODEX_HOME", "COPILOT_HOME", "GEMINI_CLI_HOME")
-_LOOSE = re.compile(r"disableAllHooks|\bhooks\b|bypassPermissions", re.IGNORECASE)
+_LOOSE = lazily(r"disableAllHooks|\bhooks\b|bypassPermissions", re.IGNORECASE)
 
 
 def _agent(call: Call) -> str | None:

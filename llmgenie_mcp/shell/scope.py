@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import posixpath
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
+from llmgenie_mcp.frozen import dataclass
 from llmgenie_mcp.shell.arguments import PATHS, UNKNOWN
 from llmgenie_mcp.shell.syntax import Compound
 
@@ -30,6 +31,7 @@ class Scope:
         elsewhere: folders in which it still is if a `cd` failed.
         strict: whether a command that fails ends the shell.
         links: path → name of the program that was copied or linked there.
+        copies: path → the file that was copied or moved there, whose text is not known.
         leads: path → where the symbolic link leads that the text made there.
         branches: folder → the branch that the text switched to there.
         tags: (folder, name) of the tags that the text made.
@@ -45,6 +47,7 @@ class Scope:
     zero: str = UNKNOWN
     texts: dict[str, str] = field(default_factory=dict)
     links: dict[str, str] = field(default_factory=dict)
+    copies: dict[str, str] = field(default_factory=dict)
     leads: dict[str, str] = field(default_factory=dict)
     branches: dict[str | None, str | None] = field(default_factory=dict)
     tags: set[tuple[str | None, str]] = field(default_factory=set)
@@ -64,6 +67,7 @@ class Scope:
             branches=self.branches,
             texts=self.texts,
             links=self.links,
+            copies=self.copies,
             leads=self.leads,
             made=self.made,
             elsewhere=list(self.elsewhere),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Literal, NamedTuple, TypeAlias
+
+from llmgenie_mcp.frozen import dataclass
 
 
 class ShellSyntaxError(ValueError):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 from collections.abc import Callable
 
@@ -10,6 +9,7 @@ from llmgenie_mcp.markers import is_marker
 from llmgenie_mcp.shell import programs
 from llmgenie_mcp.shell.arguments import PATHS, UNKNOWN, known, parse
 from llmgenie_mcp.shell.call import Call
+from llmgenie_mcp.shell.pattern import lazily
 
 # name → (options that take a value, operands before the command)
 _PREFIXES: dict[str, tuple[str, int]] = {
@@ -79,7 +79,7 @@ def _prefix(call: Call) -> str:
     return _assigned(call, words) if call.name not in ("exec", "time") else call.delegate(words)
 
 
-_NAME = re.compile(r"[^\W\d]\w*(?:%%|\(\))?")
+_NAME = lazily(r"[^\W\d]\w*(?:%%|\(\))?")
 """Names of variables; those with a sign behind them are functions that bash takes over (bash(1), "Functions")."""
 
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import posixpath
-import re
 from collections.abc import Callable, Sequence
 
 from llmgenie_mcp.shell import patchtext
 from llmgenie_mcp.shell.arguments import PATHS, UNKNOWN, below, looked_at, parse
 from llmgenie_mcp.shell.call import Call, is_program
 from llmgenie_mcp.shell.moving import lost
+from llmgenie_mcp.shell.pattern import lazily
 from llmgenie_mcp.shell.scope import join
+from llmgenie_mcp.shell.streams import absent, given
+from llmgenie_mcp.shell.unpacking import pour, unseen_patch
 
 # name → (options that take a value, operands before the files)
 _WRITERS: dict[str, tuple[str, int]] = {
@@ -25,9 +27,9 @@ _DELETERS = {
     "rm": "", "rmdir": "", "unlink": "", "shred": "-n -s --iterations --size --random-source", "trash": "", "trash-put": "",
     "srm": "", "rimraf": "-g", "del-cli": "",
 }  # fmt: skip
-_MODE = re.compile(r"[-+=][rwxXstugoaij,]+")
+_MODE = lazily(r"[-+=][rwxXstugoaij,]+")
 """A mode or a flag that looks like an option, as in `chmod -x file`."""
-_EDITOR_RUNS = re.compile(r"(?:^|\n)\s*\d*!|\b[rw]\s*!")
+_EDITOR_RUNS = lazily(r"(?:^|\n)\s*\d*!|\b[rw]\s*!")
 
 
 def _writer(call: Call) -> str | None:
@@ -41,28 +43,34 @@ def _writer(call: Call) -> str | None:
     if arguments.has("-R", "--recursive"):
         call.files("file.write", [below(word) for word in files if not any(sign in word for sign in f"*?[{PATHS[0]}")])
     if call.name in ("ed", "ex"):
-        if _EDITOR_RUNS.search(call.stdin):
-            call.opaque(f"{call.name} runs a command", text=call.stdin)
-        _told(call, [call.stdin, *parse(call.words, takes).values("-c")])
+        told = patchtext.text_of(call, "-")
+        if told is None and not absent(call, given(call, ["-"])):
+            call.opaque(f"what {call.name} is told to do cannot be seen", ["files"])
+        if _EDITOR_RUNS.search(told or ""):
+            call.opaque(f"{call.name} runs a command", text=told)
+        _told(call, [told or "", *parse(call.words, takes).values("-c")])
     return None
 
 
 def _patch(call: Call) -> str | None:
     """patch(1): without `-p`, only the last part of a name counts."""
     arguments = parse(call.words, "-p -i -d -o -D -F -B -Y -z -V -g -r --strip --input --directory --output --fuzz")
-    given = [*arguments.values("-i", "--input"), *arguments.operands[1:2]]
-    call.files("file.read", given)
+    patches = [*arguments.values("-i", "--input"), *arguments.operands[1:2]]
+    call.files("file.read", patches)
     if arguments.surely("--dry-run"):
         return None
     folder = arguments.value("-d", "--directory")
     named = [value for value in (arguments.value("-o", "--output"), *arguments.operands[:1]) if value]
     number = arguments.value("-p", "--strip")
-    text = patchtext.text_of(call, given[-1] if given else "-")
+    source = patches[-1] if patches else "-"
+    text = patchtext.text_of(call, source)
     targets = patchtext.read(
-        text, None if number is None else int(number) if number.isdigit() else 0, arguments.has("-R", "--reverse")
+        text or "", None if number is None else int(number) if number.isdigit() else 0, arguments.has("-R", "--reverse")
     )
     if named or not targets:
         call.files("file.write", named[:1] or [folder or "."])
+        if text is None and not named:
+            unseen_patch(call, [source], folder or ".")
     else:
         patchtext.report(call, targets, folder)
     return None
@@ -127,10 +135,18 @@ def _copy(call: Call) -> str | None:
         call.files("file.write", sources if arguments.has("-l", "--link") else [])
     _carry(call, sources, targets)
     call.files("file.write", targets)
+    _poured(call, sources, target, whole=arguments.has("-T", "--no-target-directory"))
     for name, path in leads.items():
         if (place := call.path(name)) is not None and UNKNOWN not in path:
             call.scope.leads[posixpath.normpath(place)] = path
     return None
+
+
+def _poured(call: Call, sources: Sequence[str], target: str, *, whole: bool) -> None:
+    """Report what lies in a folder whose contents are copied, `cp -r folder/. .`, rather than the folder itself."""
+    for source in sources:
+        if whole or (source.endswith(("/.", "/./")) and source.strip("./")):
+            pour(call, source, target)
 
 
 def _linked(sources: Sequence[str], targets: Sequence[str], *, symbolic: bool) -> list[str]:
@@ -155,6 +171,8 @@ def _carry(call: Call, sources: Sequence[str], targets: Sequence[str]) -> None:
         before, after = call.path(source), call.path(target)
         if after is not None:
             call.scope.write(after, call.scope.written(before))
+            if before is not None and call.scope.written(before) is None:
+                call.scope.copies[posixpath.normpath(after)] = call.scope.copies.get(posixpath.normpath(before), before)
             if is_program(program := source.rsplit("/", 1)[-1].strip()):
                 call.scope.links[posixpath.normpath(target)] = program
 
@@ -175,51 +193,7 @@ def _dd(call: Call) -> str | None:
     return None
 
 
-_TAR = """-f -C -X -T -I --file --directory --exclude --strip-components --use-compress-program --to-command
-    --checkpoint-action"""
-
-
-def _tar(call: Call) -> str | None:
-    words = list(call.words)
-    if words and not words[0].startswith("-"):
-        words[0] = "-" + words[0]
-    arguments = parse(words, _TAR)
-    for text in arguments.values("--to-command", "-I", "--use-compress-program", "--checkpoint-action"):
-        call.read_apart(text.removeprefix("exec="), [])
-    folder = arguments.value("-C", "--directory")
-    archives = [value for value in arguments.values("-f", "--file") if value]
-    if arguments.has("-x", "--extract", "--get"):
-        call.files("file.read", archives)
-        call.files("file.write", [] if arguments.has("-O", "--to-stdout") else [folder or "."])
-    elif arguments.has("-c", "-r", "-u", "--create"):
-        packed = [f"{folder}/{word}" if folder else word for word in arguments.operands]
-        call.files("file.read", looked_at(packed))
-        call.files("file.write", archives)
-        if arguments.has("--remove-files"):
-            call.files("file.delete", packed)
-    return None
-
-
-def _unzip(call: Call) -> str | None:
-    arguments = parse(call.words, "-d -x -P")
-    if not arguments.has("-l", "-t", "-p", "-Z", "-v"):
-        call.files("file.write", [arguments.value("-d") or "."])
-    return None
-
-
-def _compress(call: Call) -> str | None:
-    arguments = parse(call.words, "-x -i -o -P -n -t -b -S")
-    if call.name == "zip":
-        call.files("file.read", looked_at(arguments.operands[1:]))
-        call.files("file.write", arguments.operands[:1])
-        if arguments.has("-m", "--move"):
-            call.files("file.delete", arguments.operands[1:])
-    elif not arguments.has("-c", "--stdout", "-t", "-l"):
-        call.files("file.write", arguments.operands)
-    return None
-
-
-_TOLD = re.compile(r"(?:^|[|:\n+])[\s\d,.$%]*(w|write|sav|saveas|r|read|e|edit|wq|x)!?[ \t]+(?:>>[ \t]*)?([^\s!|]+)")
+_TOLD = lazily(r"(?:^|[|:\n+])[\s\d,.$%]*(w|write|sav|saveas|r|read|e|edit|wq|x)!?[ \t]+(?:>>[ \t]*)?([^\s!|]+)")
 
 
 def _told(call: Call, texts: Sequence[str]) -> None:
@@ -230,7 +204,12 @@ def _told(call: Call, texts: Sequence[str]) -> None:
 
 def _editor(call: Call) -> str | None:
     arguments = parse(call.words, "-c -S --cmd -u")
-    commands = [*arguments.values("-c", "--cmd", "-S"), *(word for word in arguments.operands if word.startswith("+"))]
+    commands = [*arguments.values("-c", "--cmd"), *(word for word in arguments.operands if word.startswith("+"))]
+    for file in arguments.values("-S"):
+        text = call.script_text(file)
+        if text is None and call.reader.surroundings.exists(call.path(file) or file):
+            call.opaque(f"the script {file.replace(UNKNOWN, '…')} cannot be read", ["anything"])
+        commands.append(text or "")
     _told(call, [*commands, call.stdin if arguments.has("-e", "-s") else ""])
     if commands or (call.stdin and arguments.has("-e", "-s")):
         call.opaque("an editor runs commands", text=" ".join([call.name, *commands, call.stdin]))
@@ -264,44 +243,17 @@ def _changer(call: Call) -> str | None:
     return None
 
 
-def _unpacker(call: Call) -> str | None:
-    """cpio and 7z: where they put files."""
-    if call.name == "cpio":
-        arguments = parse(call.words, "-D -E -F -H -I -O -R -C --directory --file --format --owner")
-        folder = arguments.values("-D", "--directory") or ["."]
-        call.files("file.read", arguments.values("-I", *(["-F"] if arguments.has("-i", "--extract") else [])))
-        if arguments.has("-p", "--pass-through"):
-            call.files("file.write", arguments.operands)
-        elif arguments.has("-i", "--extract") and not arguments.has("-t", "--list"):
-            call.files("file.write", folder)
-        call.files("file.write", arguments.values("-O"))
-        return None
-    verb, files = (call.words[0] if call.words else ""), [word for word in call.words[1:] if word[:1] != "-"]
-    if verb in ("x", "e"):
-        call.files("file.read", files[:1])
-        call.files("file.write", [word[2:] for word in call.words if re.match("-o.", word)] or ["."])
-    elif verb in ("a", "u"):
-        call.files("file.read", looked_at(files[1:]))
-        call.files("file.write", files[:1])
-        call.files("file.delete", files[1:] if "-sdel" in call.words else [])
-    return None
-
-
 HANDLERS: dict[str, Callable[[Call], str | None]] = {
     **dict.fromkeys(_WRITERS, _writer),
     **dict.fromkeys(_DELETERS, _delete),
     **dict.fromkeys(("cp", "mv", "install", "ln", "gcp", "gmv", "ginstall"), _copy),
-    **dict.fromkeys(("tar", "gtar", "bsdtar"), _tar),
-    **dict.fromkeys(("zip", "gzip", "gunzip", "xz", "unxz", "bzip2", "bunzip2", "zstd"), _compress),
     **dict.fromkeys(("vi", "vim", "nvim", "emacs"), _editor),
     **dict.fromkeys(_CHANGERS, _changer),
-    **dict.fromkeys(("cpio", "7z", "7za", "7zz", "7zr"), _unpacker),
     "gio": _gio,
     "patch": _patch,
     "apply_patch": _apply_patch,
     "applypatch": _apply_patch,
     "tee": _tee,
     "dd": _dd,
-    "unzip": _unzip,
     "rename": _rename,
 }
