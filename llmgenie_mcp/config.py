@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, JsonValue, StringConstraints, model_validator
-from pydantic_core import PydanticCustomError
 
 from llmgenie_mcp.errors import shorten
+from llmgenie_mcp.expressions.mistake import KEY, mistake
 from llmgenie_mcp.expressions.sources import ExpressionSource, MessageSource
 from llmgenie_mcp.operations import OPERATIONS
 from llmgenie_mcp.pins import Plugins
@@ -27,9 +27,8 @@ RESERVED = frozenset(name.partition(".")[0] for name in OPERATIONS)
 
 def _no_operation(name: str) -> str:
     if name in RESERVED:
-        hint = f"Call it {name}-server, for example."
-        message = f"{name!r} begins the names of operations such as {name}.…"
-        raise PydanticCustomError("upstream", "{message}", {"message": message, "hint": hint})
+        said = f"{name!r} begins the names of operations such as {name}.…"
+        raise mistake(said, f"Call it {name}-server, for example.")
     return name
 
 
@@ -48,6 +47,13 @@ def split_address(url: str) -> tuple[str, str]:
     found = re.match(r"[^:]*://[^/?]*", url)
     end = found.end() if found else 0
     return url[:end], url[end:]
+
+
+def check_host(origin: str) -> None:
+    """Refuse an address whose host a parameter would choose. Raises PydanticCustomError."""
+    if "{" in origin:
+        hint = "Write the host out; parameters stand in path and query."
+        raise mistake("No parameter chooses the host", hint, "url", offset=origin.index("{"))
 
 
 class Command(Part):
@@ -105,9 +111,8 @@ def _kind_of_receiver(kind: str) -> str:
         from llmgenie_mcp import plugins
 
         if kind not in (known := plugins.receivers()):
-            message = f"Nothing here receives webhooks of the kind {shorten(kind)!r}"
             hint = f"There are: {', '.join(sorted(known))}. Plug-ins bring others: llmgenie plugins."
-            raise PydanticCustomError("kind", "{message}", {"message": message, "hint": hint})
+            raise mistake(f"Nothing here receives webhooks of the kind {shorten(kind)!r}", hint)
     return kind
 
 
@@ -128,7 +133,9 @@ class Notification(Part):
     """People who are told, through Apprise."""
 
     to: tuple[Secret, ...] = Field(
-        min_length=1, description="Apprise addresses (https://github.com/caronc/apprise/wiki), each kept as a secret."
+        min_length=1,
+        description="Apprise addresses (https://github.com/caronc/apprise/wiki), each kept as a secret.",
+        examples=[[{"env": "CHAT_ADDRESS"}]],
     )
     events: tuple[EventPattern, ...] = Field(
         default=(), description="Types of events; `*` stands for any characters; empty: only what `notify` sends."
@@ -162,11 +169,11 @@ class Ci(Remote):
     @model_validator(mode="after")
     def _check_github(self) -> Ci:
         if self.kind == "github" and not (self.workflow and re.fullmatch(r"[\w.-]+/[\w.-]+", self.project)):
-            message = "GitHub's workflows are started by `project` and `workflow`"
+            said = "GitHub's workflows are started by `project` and `workflow`"
             hint = (
                 "Write project: owner/repository, and workflow: the name of a file in .github/workflows, or its number."
             )
-            raise PydanticCustomError("ci", "{message}", {"message": message, "hint": hint})
+            raise mistake(said, hint, "project" if self.workflow else "workflow")
         return self
 
 
@@ -189,11 +196,11 @@ class Call(Remote):
         origin, rest = split_address(self.url)
         declared = self.params.get("properties", {})
         known = declared if isinstance(declared, Mapping) else {}
-        unknown = [name for name in PLACEHOLDER.findall(rest) if name not in known]
-        if "{" in origin or unknown:
-            message = f"{{{unknown[0]}}} is no parameter" if unknown else "No parameter chooses the host"
-            hint = "Declare it: params: {properties: {NAME: {type: string}}}." if unknown else "Write the host out."
-            raise PydanticCustomError("url", "{message}", {"message": message, "hint": hint})
+        check_host(origin)
+        if unknown := [found for found in PLACEHOLDER.finditer(rest) if found[1] not in known]:
+            said = f"{unknown[0][0]} is no parameter"
+            hint = f"Declare it: params: {{properties: {{{unknown[0][1]}: {{type: string}}}}}}."
+            raise mistake(said, hint, "url", offset=len(origin) + unknown[0].start())
         return self
 
 
@@ -246,9 +253,9 @@ class Login(Part):
     @model_validator(mode="after")
     def _check_secret(self) -> Login:
         if self.grant == "client_credentials" and (self.client_secret is None or self.issuer is None):
-            message = "A client that logs in by itself needs a secret, and an issuer to show it to"
+            said = "A client that logs in by itself needs a secret, and an issuer to show it to"
             hint = "Give client_secret: {env: NAME} and issuer: https://…, or leave `grant` out."
-            raise PydanticCustomError("login", "{message}", {"message": message, "hint": hint})
+            raise mistake(said, hint, "grant")
         return self
 
 
@@ -290,12 +297,13 @@ class Upstream(Part):
     @model_validator(mode="after")
     def _check_one(self) -> Upstream:
         if bool(self.command) == (self.url is not None):
+            said = "`command` and `url` are given together" if self.command else "Nothing says where the server is"
             hint = "Give command: [PROGRAM, ARGUMENT …] for a program, or url: https://… for a server elsewhere."
-            raise PydanticCustomError("upstream", "{message}", {"message": "A server is one of two", "hint": hint})
+            raise mistake(said, hint, "url", KEY)
         other = ("headers", "secret_headers", "allow_private", "login") if self.command else ("env",)
         if odd := [name for name in other if getattr(self, name)]:
-            message = f"`{odd[0]}` has no meaning beside `{'command' if self.command else 'url'}`"
-            raise PydanticCustomError("upstream", "{message}", {"message": message, "hint": "Leave it out."})
+            said = f"`{odd[0]}` has no meaning beside `{'command' if self.command else 'url'}`"
+            raise mistake(said, "Leave it out.", odd[0], KEY)
         return self
 
 

@@ -31,6 +31,8 @@ TABLES: dict[str, tuple[str, ...]] = {
 """Keys that list documents, with the fields of the short form."""
 
 LOG = "meta-log"
+LONGEST_QUERY = 500
+"""Characters: every word is looked for in every document, and in every line of a log that has a hundred thousand."""
 FEW = 50
 MAX_BYTES = 9_000
 """A list of FEW items stops growing here, under the 10 KB that an answer may have."""
@@ -68,6 +70,8 @@ def read(storage: Storage, key: str, query: str | None = None, limit: int = 50, 
     for part, what in ((query, "query"), (cursor, "cursor")):
         if part is not None:
             check_name(part, what)
+    if query is not None and len(query) > LONGEST_QUERY:
+        raise BadParams(f"The query has {len(query):,} characters.", f"At most {LONGEST_QUERY}: give fewer words.")
     table, _, name = check_name(key, "key").strip("/").partition("/")
     if table == LOG:
         return _log(storage, key, name, query, limit, cursor)

@@ -6,6 +6,7 @@ answers going into the next. Whatever it does is done as an action of its own, w
 
 from __future__ import annotations
 
+import difflib
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -14,10 +15,11 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
-from llmgenie_mcp.config import Call, Command, split_address
-from llmgenie_mcp.errors import ActionError, ExpressionError, shorten
+from llmgenie_mcp.config import Call, Command, check_host, split_address
+from llmgenie_mcp.errors import ActionError, shorten
 from llmgenie_mcp.expressions import UNKNOWN, Expression, message_names, templates
-from llmgenie_mcp.expressions.sources import ExpressionSource
+from llmgenie_mcp.expressions.mistake import KEY, mistake
+from llmgenie_mcp.expressions.sources import ExpressionSource, check_params
 from llmgenie_mcp.expressions.values import lookup
 
 STEPS = 50
@@ -35,16 +37,8 @@ OtherName: TypeAlias = Annotated[
 ]
 
 
-def _wrong(kind: str, message: str, hint: str) -> PydanticCustomError:
-    return PydanticCustomError(kind, "{message}", {"message": message, "hint": hint})
-
-
 def _readable(params: dict[str, Any]) -> dict[str, Any]:
-    for loc, text in templates(params):
-        try:
-            message_names(text)
-        except ExpressionError as error:
-            raise _wrong("template", f"{'.'.join(map(str, loc))}: {error.message}", error.hint) from None
+    check_params(params)
     return params
 
 
@@ -72,13 +66,13 @@ class OwnCall(Call):
     def _check_address(self) -> OwnCall:
         if self.params:
             raise _beside("call")
-        if "{" in split_address(self.url)[0]:
-            raise _wrong("url", "No parameter chooses the host", "Write the host out.")
+        check_host(split_address(self.url)[0])
         return self
 
 
 def _beside(kind: str) -> PydanticCustomError:
-    return _wrong("params", f"A {kind} here has no schema of its own", f"Write `params` beside `{kind}`, not in it.")
+    hint = f"Write `params` beside `{kind}`, not in it."
+    return mistake(f"A {kind} here has no schema of its own", hint, "params", KEY)
 
 
 class Other(_Part):
@@ -171,16 +165,21 @@ class ActionFile(_Part):
         default=None, description="An HTTP call to make, as in the settings; `{name}` in it is a parameter."
     )
     action: Other | None = Field(default=None, description="Another action to run.")
-    steps: tuple[Step, ...] = Field(default=(), max_length=STEPS, description="Several, one after the other.")
+    steps: tuple[Step, ...] = Field(
+        default=(),
+        max_length=STEPS,
+        description="Several, one after the other.",
+        examples=[[{"id": "build", "action": "run_tests"}]],
+    )
 
     @model_validator(mode="after")
     def _check_whole(self) -> ActionFile:
         _exactly_one(self, KINDS, "A declared action")
-        if (wrong := wrong_params(self.params)) is not None:
-            raise _wrong("params", *wrong)
+        check_schema(self.params)
         ids = [step.id for step in self.steps]
-        if twice := [id_ for id_ in ids if ids.count(id_) > 1]:
-            raise _wrong("steps", f"Two steps have the id {twice[0]!r}", "Give each an id of its own.")
+        if twice := [index for index, id_ in enumerate(ids) if id_ in ids[:index]]:
+            said = f"Two steps have the id {ids[twice[0]]!r}"
+            raise mistake(said, "Give each an id of its own.", "steps", twice[0], "id")
         return self
 
     @property
@@ -203,35 +202,63 @@ class ActionFile(_Part):
 def _exactly_one(part: BaseModel, kinds: tuple[str, ...], what: str) -> None:
     given = [name for name in kinds if getattr(part, name)]
     if len(given) != 1:
-        said = f"{what} does one thing, not {' and '.join(given)}" if given else f"{what} does something"
+        said = f"{what} does one thing, not {' and '.join(given)}" if given else "Nothing says what it does"
         hint = f"Give exactly one of {', '.join(f'`{name}`' for name in kinds[:-1])} and `{kinds[-1]}`."
-        raise _wrong("kind", said, hint)
+        raise mistake(said, hint, *given[1:2], KEY)
 
 
 USED = frozenset({"type", "properties", "required", "description", "examples", "$defs", "additionalProperties"})
 """What may stand in a schema of parameters itself."""
 
 
-def wrong_params(schema: Mapping[str, Any]) -> tuple[str, str] | None:
-    """(message, hint) of what is plainly wrong with a schema of parameters; None when nothing is seen without a validator."""
+PARAMS_WRITTEN = "Write params: {properties: {NAME: {type: string}}, required: [NAME]}."
+
+
+def check_schema(schema: Mapping[str, Any]) -> None:
+    """Refuse what is plainly wrong with a schema of parameters, without a validator, which takes long to import.
+
+    Raises:
+        PydanticCustomError: with its place below the model.
+    """
     properties, required = schema.get("properties", {}), schema.get("required", [])
-    hint = "Write params: {properties: {NAME: {type: string}}, required: [NAME]}."
-    if schema.get("type", "object") != "object" or not isinstance(properties, Mapping):
-        return "params is no JSON Schema of an object", hint
+    if schema.get("type", "object") != "object":
+        raise mistake("Parameters are an object", "Leave `type` out, or write type: object.", "params", "type")
+    if odd := [name for name in schema if name not in USED]:
+        raise _unused(odd[0], schema[odd[0]])
+    if not isinstance(properties, Mapping):
+        raise mistake("`properties` holds each parameter's schema by its name", PARAMS_WRITTEN, "params", "properties")
     for name, about in properties.items():
         if not re.fullmatch(r"[A-Za-z_]\w*", name) or name == RESUME:
             said = "is the engine's own" if name == RESUME else "is no name: letters, digits and _"
-            return f"The parameter {shorten(name)!r} {said}", "Give it another name."
+            made = re.sub(r"\W+", "_", name) if name != RESUME and name[:1].isalpha() else f"my_{RESUME}"
+            hint = f"Give it another name, such as {made}."
+            raise mistake(f"The parameter {shorten(name)!r} {said}", hint, "params", "properties", name, KEY)
         if not isinstance(about, (Mapping, bool)):
-            return f"params.properties.{name} is no JSON Schema", hint
-    if not isinstance(required, list) or not all(isinstance(name, str) and name in properties for name in required):
-        return "params.required names what is not among params.properties", hint
+            said = f"The parameter {name!r} is not described by a JSON Schema"
+            raise mistake(said, f"Write {name}: {{type: string}}, for example.", "params", "properties", name)
+    if not isinstance(required, list):
+        raise mistake("`required` is a list of names", PARAMS_WRITTEN, "params", "required")
+    for index, name in enumerate(required):
+        if not isinstance(name, str) or name not in properties:
+            said = f"`required` names {shorten(name)!r}, which is not among `properties`"
+            near = difflib.get_close_matches(str(name), properties, n=1, cutoff=0.6)
+            hint = f"Did you mean {near[0]}?" if near else PARAMS_WRITTEN
+            raise mistake(said, hint, "params", "required", index)
     examples = schema.get("examples", [])
     if not isinstance(examples, list) or not all(isinstance(example, Mapping) for example in examples):
-        return "params.examples is no list of parameters", "Write examples: [{NAME: value}]."
-    if odd := sorted({*schema} - USED):
-        return f"params.{odd[0]} is not used here", hint
-    return None
+        raise mistake("`examples` is a list of parameters", "Write examples: [{NAME: value}].", "params", "examples")
+
+
+def _unused(name: str, value: object) -> PydanticCustomError:
+    """What is said of a key that a schema of parameters does not have here."""
+    near = difflib.get_close_matches(name, USED, n=1, cutoff=0.6)
+    if near:
+        hint = f"Did you mean {near[0]}? Allowed here: {', '.join(sorted(USED))}."
+    elif isinstance(value, Mapping):
+        hint = f"A parameter stands under properties: params: {{properties: {{{shorten(name)}: …}}}}."
+    else:
+        hint = f"Allowed here: {', '.join(sorted(USED))}."
+    return mistake(f"Unknown key {shorten(name)!r}", hint, "params", name, KEY)
 
 
 def inner_schema(step: Step) -> dict[str, Any]:

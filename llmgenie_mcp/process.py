@@ -114,7 +114,7 @@ def run(
     try:
         process = subprocess.Popen(
             list(argv),
-            cwd=cwd,
+            cwd=os.fspath(cwd),  # which an error shows as it is
             env={**{name: value for name, value in os.environ.items() if name not in without}, **(env or {})},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -44,12 +44,14 @@ def resolve(project: str | Path | None = None, *, source: str = "the project arg
         source: said in `Project.source` when `project` is given.
 
     Raises:
-        ProjectError: the folder does not exist, is a file, cannot be read, or lies inside another project.
+        ProjectError: the folder does not exist, is a file, cannot be read, is a bare repository, or lies inside another
+            project.
     """
     if project is None and (named := os.environ.get(ENVIRONMENT)):
         project, source = named, f"the environment variable {ENVIRONMENT}"
     if project is not None:
         root = _existing_folder(project, source)
+        _refuse_bare(root, source)
         _refuse_nested(root, source)
         return Project(root, store_of(root), source)
     try:
@@ -58,6 +60,7 @@ def resolve(project: str | Path | None = None, *, source: str = "the project arg
         raise ProjectError(
             "The current folder is gone.", f"Name a project: --project DIR, or set {ENVIRONMENT}."
         ) from None
+    _refuse_bare(here, "the current folder")
     root = git_top(here) or here
     if root == here and root in (Path(root.anchor), Path.home()):
         raise ProjectError(
@@ -80,9 +83,10 @@ def main_checkout(root: Path) -> Path:
         if not pointer.is_file():
             return root
         text = pointer.read_text(encoding="utf-8").strip()
-        git_dir = (root / text.removeprefix("gitdir:").strip()).resolve()
-        common = (git_dir / (git_dir / "commondir").read_text(encoding="utf-8").strip()).resolve()
-    except (OSError, UnicodeDecodeError):
+        git_dir = root / text.removeprefix("gitdir:").strip()
+        # Unlike `resolve`, which raises for links in a ring until Python 3.12, and as the hook does it.
+        common = Path(os.path.realpath(git_dir / (git_dir / "commondir").read_text(encoding="utf-8").strip()))
+    except (OSError, ValueError):  # also a NUL, what is no UTF-8
         return root
     return common.parent if common.name == ".git" else root
 
@@ -103,7 +107,7 @@ def _existing_folder(project: str | Path, source: str) -> Path:
         path = Path(text).expanduser().resolve()
         if path.is_file():
             raise ProjectError(f"{path} (from {source}) is a file.", "Name the project's folder.")
-        if not path.is_dir():
+        if not path.is_dir() and not path.is_symlink():  # links in a ring, which Python 3.13 resolves in silence
             raise ProjectError(
                 f"{shorten(str(path), 300)} (from {source}) does not exist.", "Make the folder first, or name another."
             )
@@ -115,6 +119,20 @@ def _existing_folder(project: str | Path, source: str) -> Path:
             "Name a folder that you may read.",
         ) from error
     return path
+
+
+def _refuse_bare(folder: Path, source: str) -> None:
+    """A repository without a working tree has nothing to work in; a store in it would lie among git's own files."""
+    if ".git" in folder.parts:
+        return  # inside the git folder of a checkout, which is the project
+    for place in (folder, *folder.parents):
+        if (place / ".git").exists() or (place / STORE).exists():
+            return
+        if (place / "HEAD").is_file() and (place / "objects").is_dir() and (place / "refs").is_dir():
+            raise ProjectError(
+                f"{place} (from {source}) is a bare git repository: it has no files to work on.",
+                f"Name a checkout of it: --project DIR. One is made by: git -C {place} worktree add DIR BRANCH.",
+            )
 
 
 def _refuse_nested(root: Path, source: str) -> None:

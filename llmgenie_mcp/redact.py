@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Any
 
 _PATTERNS: dict[str, str] = {
@@ -32,7 +33,14 @@ _PATTERNS: dict[str, str] = {
         r"[\"']?\s*[=:]\s*[\"']?(?![$<{%*\[]|os\.environ|process\.env|env\.)[^\s\"',;]{8,})"
     ),
 }
-_ALL = re.compile("|".join(f"(?P<{name}>{pattern})" for name, pattern in _PATTERNS.items()))
+
+
+@cache
+def _all() -> re.Pattern[str]:
+    """All patterns as one; made when a text is looked at that may hold a secret: it takes 2 ms, and most commands see none."""
+    return re.compile("|".join(f"(?P<{name}>{pattern})" for name, pattern in _PATTERNS.items()))
+
+
 _HINTS = (
     *("akia", "asia", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-", "xox", "sk-", "k_live_", "aiza"),
     *(
@@ -58,7 +66,7 @@ _SHORTEST = 8
 def find(value: Any) -> list[str]:
     """Kinds of secrets in a JSON value, sorted, each once; empty when there are none."""
     texts = (text for text in _texts(value) if len(text) >= _SHORTEST and _hinted(text))
-    return sorted({str(match.lastgroup) for text in texts for match in _ALL.finditer(text)})
+    return sorted({str(match.lastgroup) for text in texts for match in _all().finditer(text)})
 
 
 def redact(value: Any) -> Any:
@@ -66,7 +74,7 @@ def redact(value: Any) -> Any:
     if isinstance(value, str):
         if len(value) < _SHORTEST or not _hinted(value):
             return value
-        return _ALL.sub(lambda match: f"[{match.lastgroup} removed]", value)
+        return _all().sub(lambda match: f"[{match.lastgroup} removed]", value)
     if isinstance(value, Mapping):
         return {redact(key): _redact_field(key, part) for key, part in value.items()}
     if isinstance(value, (list, tuple)):
@@ -79,7 +87,7 @@ def _redact_field(key: object, part: Any) -> Any:
     clean = redact(part)
     if not isinstance(part, str) or clean != part or not _hinted(str(key)):
         return clean
-    found = _ALL.search(f"{key}: {part}")
+    found = _all().search(f"{key}: {part}")
     return f"[{found.lastgroup} removed]" if found else part
 
 

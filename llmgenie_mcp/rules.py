@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from typing import Annotated, Literal, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, StringConstraints, model_validator
-from pydantic_core import PydanticCustomError
 
 from llmgenie_mcp.expressions import (
     Expression,
@@ -21,6 +20,7 @@ from llmgenie_mcp.expressions import (
     templates,
 )
 from llmgenie_mcp.expressions.fix import Fix
+from llmgenie_mcp.expressions.mistake import mistake
 from llmgenie_mcp.expressions.patterns import covers
 from llmgenie_mcp.expressions.sources import ExpressionSource, MessageSource, not_empty
 
@@ -70,7 +70,7 @@ class Rule(Part):
     def _check_reason(self) -> Rule:
         if self.effect != "allow" and not self.reason.strip():
             hint = "Write what the agent should do instead: it reads this and nothing else."
-            raise PydanticCustomError("reason", "{message}", {"message": "A refusal needs a reason", "hint": hint})
+            raise mistake("A refusal needs a reason", hint, "reason")
         return self
 
     @property
@@ -130,6 +130,7 @@ class Policy(Part):
     )
     rules: Annotated[tuple[Rule, ...], AfterValidator(not_empty)] = Field(
         json_schema_extra={"minItems": 1},
+        examples=[[{"id": "no-direct-push", "effect": "deny", "reason": "Push a branch and open a review."}]],
         description="All of them are evaluated; deny over ask over allow.",
     )
     metadata: dict[str, JsonValue] = Field(default={}, description="Free keys for your own tools.")
@@ -137,11 +138,10 @@ class Policy(Part):
     @model_validator(mode="after")
     def _check_ids(self) -> Policy:
         seen: set[str] = set()
-        for rule in self.rules:
+        for index, rule in enumerate(self.rules):
             if rule.id in seen:
                 hint = "Every refusal names its rule; give each its own id."
-                message = f"There are two rules {rule.id!r}"
-                raise PydanticCustomError("rule_ids", "{message}", {"message": message, "hint": hint})
+                raise mistake(f"There are two rules {rule.id!r}", hint, "rules", index, "id")
             seen.add(rule.id)
         return self
 

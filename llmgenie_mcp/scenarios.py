@@ -13,8 +13,8 @@ from functools import cached_property
 from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, StringConstraints, model_validator
-from pydantic_core import PydanticCustomError
 
+from llmgenie_mcp.expressions.mistake import KEY, mistake
 from llmgenie_mcp.rules import Effect
 
 Name: TypeAlias = Annotated[str, StringConstraints(min_length=1, max_length=200)]
@@ -124,11 +124,9 @@ class When(Part):
         named = [name for name in ASKED if getattr(self, name) is not None]
         if len(named) != 1:
             message = f"Asks for {' and '.join(named)} at once" if named else "Nothing is asked"
-            context = {"message": message, "hint": f"Write exactly one of: {', '.join(ASKED)}."}
-            raise PydanticCustomError("when", "{message}", context)
+            raise mistake(message, f"Write exactly one of: {', '.join(ASKED)}.", *named[1:2], KEY)
         if self.command is not None and self.params is not None:
-            context = {"message": "A command takes no params", "hint": "They are in the command; remove `params`."}
-            raise PydanticCustomError("when", "{message}", context)
+            raise mistake("A command takes no params", "They are in the command; remove `params`.", "params", KEY)
         return self
 
 
@@ -160,8 +158,8 @@ class Then(Part):
     @model_validator(mode="after")
     def _rule_once(self) -> Then:
         if self.rule is not None and self.rules is not None:
-            context = {"message": "Both `rule` and `rules`", "hint": "`rules` lists all of them; remove `rule`."}
-            raise PydanticCustomError("then", "{message}", context)
+            hint = "`rules` lists all of them; remove `rule`."
+            raise mistake("`rule` and `rules` are given together", hint, "rule", KEY)
         return self
 
 
@@ -185,15 +183,19 @@ class ScenarioFile(Part):
     )
     description: str = Field(default="", description="One sentence: what is looked at here.")
     given: Given = Field(default=Given(), description="The situation of all scenarios.")
-    scenarios: list[Case] = Field(min_length=1, description="What is asked, and what must be said to it.")
+    scenarios: list[Case] = Field(
+        min_length=1,
+        description="What is asked, and what must be said to it.",
+        examples=[[{"name": "a merge waits", "when": {"action": "merge"}, "then": {"decision": "deny"}}]],
+    )
 
     @model_validator(mode="after")
     def _names_once(self) -> ScenarioFile:
         seen: set[str] = set()
-        for case in self.scenarios:
+        for index, case in enumerate(self.scenarios):
             if case.name in seen:
-                context = {"message": f"There are two scenarios {case.name!r}", "hint": "Say how they differ."}
-                raise PydanticCustomError("names", "{message}", context)
+                hint = "Say in the name how they differ."
+                raise mistake(f"There are two scenarios {case.name!r}", hint, "scenarios", index, "name")
             seen.add(case.name)
         return self
 

@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
-from pydantic_core import PydanticCustomError
 
 from llmgenie_mcp.errors import ActionError
+from llmgenie_mcp.expressions.mistake import KEY, mistake
 
 INSTALL = "pip install 'llmgenie-mcp[keyring]'"
+WRITTEN = "Give {env: NAME}, {file: PATH} or {keyring: {service: NAME, user: NAME}}."
+"""How a secret is written in the settings."""
 
 
 class KeyringEntry(BaseModel):
@@ -39,10 +41,10 @@ class Secret(BaseModel):
 
     @model_validator(mode="after")
     def _check_one(self) -> Secret:
-        if sum(place is not None for place in (self.env, self.file, self.keyring)) != 1:
-            hint = "Give {env: NAME}, {file: PATH} or {keyring: {service: NAME, user: NAME}}."
-            message = "A secret is in one place"
-            raise PydanticCustomError("secret", "{message}", {"message": message, "hint": hint})
+        given = [name for name in ("env", "file", "keyring") if getattr(self, name) is not None]
+        if len(given) != 1:
+            said = f"{' and '.join(given)} are given together" if given else "Nothing says where the secret lies"
+            raise mistake(said, WRITTEN, *given[1:2], KEY)
         return self
 
     @property

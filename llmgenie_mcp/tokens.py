@@ -111,6 +111,13 @@ class Tokens:
                 found = token
         return found if found is not None and not found.expired else None
 
+    def holds(self, token: Token | None) -> bool:
+        """Whether who was let in with `token`, or with none, would be let in now."""
+        if token is None:
+            return not self.any
+        known = self.all.get(token.name)
+        return known is not None and (known.sha256, known.role) == (token.sha256, token.role) and not known.expired
+
 
 NONE = Tokens({})
 

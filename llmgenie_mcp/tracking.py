@@ -6,10 +6,10 @@ import re
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, JsonValue, StringConstraints, field_validator, model_validator
-from pydantic_core import PydanticCustomError
 from pydantic_core.core_schema import ValidationInfo
 
 from llmgenie_mcp.errors import shorten
+from llmgenie_mcp.expressions.mistake import KEY, mistake
 from llmgenie_mcp.registry import OWN_TRACKERS
 from llmgenie_mcp.remote import Remote, Url
 from llmgenie_mcp.secret import Secret
@@ -22,10 +22,9 @@ def _kind(kind: str) -> str:
         from llmgenie_mcp import plugins
 
         if kind not in (known := plugins.trackers()):
-            message = f"There is no tracker of the kind {shorten(kind)!r}"
             named = ", ".join(sorted({*OWN_TRACKERS, *known}))
             hint = f"There are: {named}. Plug-ins bring others: llmgenie plugins."
-            raise PydanticCustomError("kind", "{message}", {"message": message, "hint": hint})
+            raise mistake(f"There is no tracker of the kind {shorten(kind)!r}", hint)
     return kind
 
 
@@ -63,15 +62,12 @@ class Tracker(Remote):
     @classmethod
     def _check_repository(cls, repository: str, info: ValidationInfo) -> str:
         if info.data.get("kind") in OWN_TRACKERS and not _OWNER_NAME.fullmatch(repository):
-            message = f"{shorten(repository)!r} is no repository"
-            hint = "Write OWNER/NAME, as in acme/shop."
-            raise PydanticCustomError("repository", "{message}", {"message": message, "hint": hint})
+            raise mistake(f"{shorten(repository)!r} is no repository", "Write OWNER/NAME, as in acme/shop.")
         return repository
 
     @model_validator(mode="after")
     def _check_options(self) -> Self:
         if self.options and self.kind in OWN_TRACKERS:
-            message = f"A tracker of the kind {self.kind} takes no options"
             hint = "They are for trackers of plug-ins: leave them out."
-            raise PydanticCustomError("options", "{message}", {"message": message, "hint": hint})
+            raise mistake(f"A tracker of the kind {self.kind} takes no options", hint, "options", KEY)
         return self

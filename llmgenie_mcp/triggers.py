@@ -19,9 +19,10 @@ from pydantic import (
     Tag,
     model_validator,
 )
-from pydantic_core import PydanticCustomError
 
+from llmgenie_mcp.errors import shorten
 from llmgenie_mcp.expressions import Expression, Vocabulary
+from llmgenie_mcp.expressions.mistake import KEY, mistake
 from llmgenie_mcp.expressions.sources import ExpressionSource, MessageSource, check_params, not_empty
 
 EVENT_NAMES = ("event.id", "event.type", "event.source", "event.subject", "event.time", "event.actor", "event.data.*")
@@ -44,6 +45,16 @@ OneOrMore: TypeAlias = Annotated[
     Discriminator(lambda given: "one" if isinstance(given, str) else "several"),
 ]
 """Told apart by what is written, so that a mistake is told once."""
+NICKNAMES = {
+    "@yearly": "0 0 1 1 *",
+    "@annually": "0 0 1 1 *",
+    "@monthly": "0 0 1 * *",
+    "@weekly": "0 0 * * 0",
+    "@daily": "0 0 * * *",
+    "@midnight": "0 0 * * *",
+    "@hourly": "0 * * * *",
+}
+"""What cron has short names for, crontab(5)."""
 FilePatterns: TypeAlias = Annotated[
     tuple[Annotated[str, StringConstraints(min_length=1, max_length=200)], ...],
     AfterValidator(not_empty),
@@ -53,6 +64,15 @@ FilePatterns: TypeAlias = Annotated[
 
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+
+def _five_fields(schedule: str) -> str:
+    if (count := len(schedule.split())) != 5:
+        said = f"A schedule has five fields, and {shorten(schedule)!r} has {count}"
+        meant = NICKNAMES.get(schedule.strip().lower())
+        hint = "Write minute hour day month weekday, such as 0 3 * * 1-5 (03:00 from Monday to Friday)."
+        raise mistake(said, f"{hint} What cron calls {schedule.strip()} is {meant}." if meant else hint, offset=0)
+    return schedule
 
 
 class RunStep(_Part):
@@ -67,7 +87,7 @@ class RunStep(_Part):
 
     @model_validator(mode="after")
     def _check_templates(self) -> RunStep:
-        check_params(self.params)
+        check_params(self.params, "params")
         return self
 
 
@@ -80,10 +100,10 @@ class TriggerRule(_Part):
         description="Type of the event, or several; `*` stands for any characters.",
         examples=["ci.finished", ["review.*", "action.denied"]],
     )
-    schedule: str | None = Field(
+    schedule: Annotated[str, AfterValidator(_five_fields)] | None = Field(
         default=None,
-        min_length=9,
         max_length=100,
+        json_schema_extra={"minLength": 9},
         description="Time as a cron expression: minute hour day month weekday.",
         examples=["0 3 * * 1-5"],
     )
@@ -101,6 +121,7 @@ class TriggerRule(_Part):
     run: Annotated[tuple[RunStep, ...], AfterValidator(not_empty)] = Field(
         max_length=20,
         json_schema_extra={"minItems": 1},
+        examples=[[{"action": "run_tests"}]],
         description="Actions, one after the other; what is refused or fails ends it.",
     )
     session: MessageSource = Field(
@@ -118,7 +139,7 @@ class TriggerRule(_Part):
         if len(given) != 1:
             said = f"{' and '.join(given)} are given together" if given else "Nothing says when it runs"
             hint = "Give exactly one of `on` (an event), `schedule` (a cron expression) and `files` (patterns)."
-            raise PydanticCustomError("source", "{message}", {"message": said, "hint": hint})
+            raise mistake(said, hint, *given[1:2], KEY)
         return self
 
     @property

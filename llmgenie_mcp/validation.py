@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from llmgenie_mcp.errors import ActionError, BadParams, shorten
 
 if TYPE_CHECKING:  # reading context data does without pydantic
+    from jsonschema import ValidationError
     from pydantic import BaseModel
 
     from llmgenie_mcp.plugins import Action
@@ -37,7 +38,7 @@ def check(offer: Action, params: Mapping[str, Any] | None, key: str | None) -> t
     try:
         return given, offer.params.model_validate(given)
     except ValidationError as error:
-        problems = [_problem(item, offer.params) for item in error.errors(include_url=False)]
+        problems = [problem(item, offer.params) for item in error.errors(include_url=False)]
         text = "; ".join(f"{p['where']}: {p['message']}" if p["where"] else p["message"] for p in problems[:5])
         usage, example = offer.usage, offer.sample
         hint = f"{offer.name} takes: {usage}." if usage else f"{offer.name} takes no parameters."
@@ -103,14 +104,38 @@ def check_declared(schema: Mapping[str, Any], params: Mapping[str, Any], what: s
         raise ActionError(
             f"The schema of its parameters is wrong: {said}.", "Correct `params` in the settings."
         ) from None
-    problem = jsonschema.exceptions.best_match(jsonschema.Draft202012Validator(whole).iter_errors(dict(params)))
-    if problem is not None:
-        where = "/".join(str(part) for part in problem.absolute_path)
-        raise BadParams(
-            f"Parameters do not fit: {f'{where}: ' if where else ''}{shorten(problem.message, 300)}.",
-            f"{what} takes: {', '.join(declared) or 'none'}.",
-        )
+    found = jsonschema.exceptions.best_match(jsonschema.Draft202012Validator(whole).iter_errors(dict(params)))
+    if found is not None:
+        problems = misfits(found)
+        text = "; ".join(f"{p['where']}: {p['message']}" if p["where"] else p["message"] for p in problems)
+        takes = ", ".join(declared) or "none"
+        raise BadParams(f"Parameters do not fit: {text}.", f"{what} takes: {takes}.", problems=problems)
     return dict(declared)
+
+
+def misfits(error: ValidationError) -> list[Document]:
+    """An error of a JSON Schema as problems {where, message}, with `near` where a name was probably meant otherwise."""
+    named: Any = error.validator_value
+    schema: Any = error.schema
+    where = ".".join(shorten(str(part)) for part in error.absolute_path)
+    place = f"{where}." if where else ""
+    if error.validator == "required":
+        missing = (name for name in named if error.message.startswith(repr(name)))  # one error each
+        return [{"where": f"{place}{shorten(name)}", "message": "is missing"} for name in missing]
+    if error.validator != "additionalProperties" or error.validator_value is not False:
+        return [{"where": where, "message": shorten(error.message, 300)}]
+    known, patterns = schema.get("properties", {}), schema.get("patternProperties", {})
+    given: Any = error.instance
+    odd = [name for name in given if name not in known and not any(re.search(p, name) for p in patterns)]
+    return [_unknown(f"{place}{shorten(name)}", name, known) for name in odd[:5]]
+
+
+def _unknown(where: str, name: str, known: Iterable[str]) -> Document:
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, known, n=1, cutoff=0.6)
+    meant = f"; did you mean {near[0]}?" if near else ""
+    return {"where": where, "message": f"is no parameter{meant}", **({"near": near} if near else {})}
 
 
 def check_name(name: object, what: str) -> str:
@@ -133,16 +158,16 @@ def check_event(event: str, params: Mapping[str, Any] | None) -> tuple[str, Docu
     return event, check_json(params, "The data of the event")
 
 
-def _problem(item: Any, model: type[BaseModel]) -> Document:
-    """One problem: `where`, `message`, and as far as it helps `near` (names meant), `allowed` (values), `type` (JSON's)."""
+def problem(item: Any, model: type[BaseModel]) -> Document:
+    """An error of pydantic as a problem: `where`, `message`, and as far as it helps `near`, `allowed` and `type`.
+
+    `near` lists names that were probably meant, `allowed` the values there are, `type` is JSON's.
+    """
     where = shorten(".".join(str(part) for part in item["loc"]))
     if item["type"] == "extra_forbidden":
-        from difflib import get_close_matches
-
-        names = [info.alias or name for name, info in model.model_fields.items()]
-        near = get_close_matches(where, names, n=1, cutoff=0.6)
-        meant = f"; did you mean {near[0]}?" if near else ""
-        return {"where": where, "message": f"is no parameter{meant}", **({"near": near} if near else {})}
+        if where in (told := getattr(model, "elsewhere", {})):
+            return {"where": where, "message": f"is no parameter; {told[where]}"}
+        return _unknown(where, where, [info.alias or name for name, info in model.model_fields.items()])
     if item["type"] == "missing":
         info = model.model_fields.get(where)
         about = f" ({info.description})" if info and info.description else ""

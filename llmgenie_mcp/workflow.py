@@ -16,6 +16,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstr
 from llmgenie_mcp.chart import Chart, Place
 from llmgenie_mcp.expressions import Expression
 from llmgenie_mcp.expressions.fix import Fix
+from llmgenie_mcp.expressions.mistake import KEY, mistake
 from llmgenie_mcp.expressions.sources import ExpressionSource, MessageSource
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=60)]
@@ -61,7 +62,9 @@ class Effect(Definition):
     @model_validator(mode="after")
     def _one(self) -> Effect:
         if (self.log is None) == (self.emit is None):
-            raise ValueError("an effect has exactly one of: log, emit")
+            said = "`log` and `emit` are given together" if self.log is not None else "Nothing says what it does"
+            hint = "Give exactly one of `log` (a line for the meta-log) and `emit` (the type of an event): one effect each."
+            raise mistake(said, hint, "emit", KEY)
         return self
 
 
@@ -118,7 +121,11 @@ class Workflow(Definition, Chart[Transition]):
     on: dict[TriggerName, TransitionOrTarget] = Field(
         default={}, description="Triggers that work in every state that is not final, unless the state has its own."
     )
-    states: dict[Name, State] = Field(description="All states by name.", min_length=1)
+    states: dict[Name, State] = Field(
+        description="All states by name.",
+        min_length=1,
+        examples=[{"draft": {"on": {"submit": "done"}}, "done": {"final": True}}],
+    )
     metadata: dict[str, Any] = Field(default={}, description="Free keys for your own tools.")
 
     @cached_property

@@ -67,6 +67,8 @@ def test_a_merge_into_main_without_review_is_refused_with_the_way(engine: Engine
 
 def test_a_merge_into_an_unprotected_branch_needs_no_review(engine: Engine, session: str, repo: Path) -> None:
     git(repo, "branch", "topic", "main")
+    mistyped = engine.run_action("merge", {"branch": "topics"}, session=session)
+    assert (mistyped.error or {})["hint"].startswith("Did you mean topic?")
     assert engine.run_action("merge", {"branch": "topic"}, session=session).ok
     assert git(repo, "log", "-1", "--format=%s", "topic^2") == "add x"
 

@@ -153,6 +153,7 @@ def test_sessions_have_explicit_ids_and_unknown_ones_teach(engine: Engine) -> No
     for call in (
         lambda: engine.run_action("log_entry", {"text": "x"}, session="SES-2"),
         lambda: engine.run_action("pause_session", {"session": "SES-2"}),
+        lambda: engine.run_action("finish_session", {"session": "SES-2"}),  # before the summary that is missing too
         lambda: engine.available_actions(session="SES-2"),
         lambda: engine.workflow_state("SES-2"),
         lambda: engine.enforce(None, "git.push", session="SES-2"),

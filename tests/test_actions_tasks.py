@@ -67,6 +67,8 @@ def test_a_task_that_is_taken_or_waits_is_not_claimed(engine: Engine, session: s
     (reason,) = engine.run_action("claim_task", {"id": second}, session=session).reasons
     assert (reason.code, reason.values["task.open_dependencies"]) == ("guard_failed", [first])
     assert engine.run_action("claim_task", {"id": first}, session=session).ok
+    (reason,) = engine.run_action("claim_task", session=session).reasons
+    assert reason.message == f"{second} waits for what it depends on; complete or cancel that first."
     assert codes(engine.run_action("claim_task", {"id": first}, session=session)) == ["no_transition"]
 
 
@@ -191,8 +193,27 @@ def test_what_is_left_out_stays_and_null_is_for_what_may_be_empty(engine: Engine
     assert (task["title"], task["description"], task["labels"], task["assignee"]) == ("new", "d", ["a"], None)
     with pytest.raises(BadParams):
         engine.run_action("update_task", {"id": "TSK-1", "title": None})
-    with pytest.raises(BadParams):
+    with pytest.raises(BadParams) as error:
         engine.run_action("update_task", {"id": "TSK-1", "status": "done"})
+    assert "moves with claim_task, complete_task and move_task" in error.value.message
+
+
+def test_a_trigger_of_tasks_that_is_no_action_is_told_with_the_action_that_takes_it(
+    engine: Engine, session: str
+) -> None:
+    """The refusal of claim_task names the triggers; the nearest action's name is none of them."""
+    create(engine)
+    assert engine.run_action("claim_task", session=session).ok
+    for trigger, near in (("release", "tag_release"), ("block", "")):
+        with pytest.raises(UnknownName) as error:
+            engine.run_action(trigger, {"id": "TSK-1"}, session=session)
+        assert "move_task" in error.value.hint
+        assert not near or near not in error.value.hint
+        fix = error.value.to_dict()["fix"]
+        assert engine.run_action(fix["action"], {**fix["params"], "id": "TSK-1"}, session=session).ok
+    with pytest.raises(UnknownName) as error:
+        engine.run_action("complete", {}, session=session)
+    assert "complete_task" in error.value.hint
 
 
 def test_who_read_an_older_version_does_not_overwrite_a_newer(engine: Engine) -> None:

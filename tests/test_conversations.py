@@ -22,7 +22,9 @@ applies_to: {actions: [file.write], modes: [docs]}
 rules:
   - {id: no-source, effect: deny, when: 'glob(resource.path, ["src/**"])', reason: "In mode docs only documents change."}
 """
-STARTED = 'start_session: done.\nsession: {"id": "%s", "version": 1, "status": "active"}\nOpen now: run_tests'
+STARTED = (
+    'start_session: done.\nsession: {"id": "%s", "version": 1, "status": "active"}\nOpen by mode and state: run_tests'
+)
 """How llmgenie answers in text that a session was started."""
 
 

@@ -19,13 +19,13 @@ HEAD = "name: ship\ndescription: Ship it.\n"
 TWO = "steps: [{id: a, action: log_entry, params: {text: x}}, {id: b, action: log_entry, params: {text: '%s'}}]"
 
 MISTAKES = [
-    ("{}", "A declared action does something", "exactly one of `command`"),
+    ("{}", "Nothing says what it does", "exactly one of `command`"),
     ("command: {argv: [x]}\naction: {action: log_entry}", "does one thing, not command and action", "exactly one"),
-    ("steps: []", "A declared action does something", "exactly one"),
-    ("steps: [{id: a}]", "3:9: steps.0: A step does something", "exactly one"),
+    ("steps: []", "Nothing says what it does", "exactly one"),
+    ("steps: [{id: a}]", "3:9: steps.0: Nothing says what it does", "exactly one"),
     (
         "steps: [{id: a, action: log_entry, call: {url: 'https://x.org'}}]",
-        "3:9: steps.0: A step does one thing",
+        "3:17: steps.0.action: A step does one thing",
         "one of",
     ),
     ("steps: [{id: A, action: log_entry}]", "3:14: steps.0.id: 'A' is not accepted here", "lower-case"),
@@ -41,7 +41,7 @@ MISTAKES = [
     (TWO % "{steps.b.status}", "steps.1.params.text: There is no fact 'steps.b.status'", "steps.a.status"),
     (TWO % "{params.v}", "3:100: steps.1.params.text: There is no fact 'params.v'", ""),
     (TWO % "{git.branch}", "There is no fact 'git.branch'", ""),
-    (TWO % "a {x", "steps.1.params: text: '{' has no partner", "{{"),
+    (TWO % "a {x", "steps.1.params.text: '{' has no partner", "{{"),
     (
         f"{TWO % 'x'}".replace("{id: b,", "{id: b, when: git.claen,"),
         "steps.1.when: There is no fact 'git.claen'",
@@ -61,17 +61,33 @@ MISTAKES = [
         "3:33: params.properties.v.type: This is no JSON",
         "",
     ),
-    ("params: {properties: {v: 1}}\ncommand: {argv: [x]}", "params.properties.v is no JSON Schema", "properties"),
-    ("params: {properties: [v]}\ncommand: {argv: [x]}", "params is no JSON Schema of an object", "properties"),
-    ("params: {required: [v]}\ncommand: {argv: [x]}", "params.required names what is not among", ""),
-    ("params: {properties: {v: {}}, required: [[v]]}\ncommand: {argv: [x]}", "params.required names what is not", ""),
+    (
+        "params: {properties: {v: 1}}\ncommand: {argv: [x]}",
+        "3:26: params.properties.v: The parameter 'v' is not described",
+        "v: {type: string}",
+    ),
+    (
+        "params: {properties: [v]}\ncommand: {argv: [x]}",
+        "3:22: params.properties: `properties` holds each",
+        "properties",
+    ),
+    (
+        "params: {required: [v]}\ncommand: {argv: [x]}",
+        "3:21: params.required.0: `required` names 'v', which is not among",
+        "",
+    ),
+    ("params: {properties: {v: {}}, required: [[v]]}\ncommand: {argv: [x]}", "params.required.0: `required` names", ""),
     (
         "params: {properties: {resume: {}}}\ncommand: {argv: [x]}",
         "The parameter 'resume' is the engine's own",
         "another",
     ),
-    ("params: {v: {type: string}}\ncommand: {argv: [x]}", "params.v is not used here", "properties"),
-    ("command: {argv: [x], params: {properties: {}} }\nmodes: [code]", "3:10: command", "beside"),
+    ("params: {v: {type: string}}\ncommand: {argv: [x]}", "3:10: params.v: Unknown key 'v'", "properties: {v: …}"),
+    (
+        "command: {argv: [x], params: {properties: {}} }\nmodes: [code]",
+        "3:22: command.params: A command here",
+        "beside",
+    ),
     (
         "params: {properties: {folder: {}}}\ncommand: {argv: [ls, '{foldr}']}",
         "4:24: command.argv.1: {foldr} stands for",
@@ -83,7 +99,7 @@ MISTAKES = [
         "beside",
     ),
     ("call: {url: 'https://x.org/{id}'}", "call.url: {id} stands for nothing", "Declare it"),
-    ("call: {url: 'https://{host}/x'}", "3:7: call: No parameter chooses the host", "Write the host out"),
+    ("call: {url: 'https://{host}/x'}", "3:22: call.url: No parameter chooses the host", "Write the host out"),
     ("call: {url: 'https://a.{host}/x'}", "No parameter chooses the host", "Write the host out"),
     ("modes: [cod]\ncommand: {argv: [x]}", "3:9: modes.0: There is no mode 'cod'", "code"),
     ("comand: {argv: [x]}", "Unknown key 'comand'", "command"),

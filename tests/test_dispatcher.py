@@ -61,6 +61,17 @@ def test_what_is_delivered_is_off_the_outbox_and_on_the_log(engine: Engine, repo
     assert line["cause"]["event"] == item["event"]["id"]
 
 
+def test_a_secret_in_what_a_destination_said_is_not_kept(engine: Engine, repo: Path) -> None:
+    configure(repo, **hooks_to("a"))
+    token = "ghp_" + "a1B2c3D4e5" * 4
+    with webhooks(Sink(lambda _parcel: Delivered({"said": f"thanks for {token}"}))):
+        send(engine, 1)
+        drain(engine)
+    (line,) = told(engine, "delivery.")
+    assert line["detail"]["said"].startswith("thanks for ")
+    assert token not in str(line)
+
+
 def test_lines_about_delivering_lead_to_no_delivery(engine: Engine, repo: Path) -> None:
     configure(repo, **hooks_to("a", events="*"))
     with webhooks(sink := Sink()):

@@ -47,8 +47,15 @@ def test_a_mode_opens_its_actions_and_the_message_names_the_modes_that_open_anot
     assert "claim_task" not in names(answer)
     blocked = line(engine.available_actions(include_blocked=True), "claim_task", "blocked")
     reason = blocked["reasons"][0]
-    assert reason["fix"] == {"action": "switch_mode", "params": {"mode": "meta"}}
+    assert reason["fix"] == {"action": "start_session", "params": {"mode": "meta"}}, "the project's mode is everybody's"
     assert "meta, code" in reason["message"]
+    refused = engine.run_action("merge", {"branch": "main"})
+    begin = [
+        reason.fix["params"] for reason in refused.reasons if reason.fix and reason.fix["action"] == "start_session"
+    ]
+    assert begin == [{"mode": "review"}] * 2, "the states and the policy say the same"
+    refused = engine.run_action("claim_task", session=started(engine, mode="discuss"))
+    assert refused.reasons[0].fix == {"action": "switch_mode", "params": {"mode": "meta"}}
 
 
 def test_a_persons_work_is_not_bound_to_the_agents_mode(engine: Engine) -> None:
@@ -152,6 +159,15 @@ def test_a_session_holds_to_the_state_of_the_review_it_works_on(engine: Engine, 
     outcome = engine.run_action("claim_task", session=session)
     assert outcome.reasons[0].rule == "review.in_review"
     assert "REV-1 (in_review)" in outcome.reasons[0].message
+
+
+def test_nobody_is_sent_to_start_a_review_that_is_going_on(engine: Engine, session: str) -> None:
+    assert engine.run_action("start_review", session=session).ok
+    for done, nexts in (("run_tests", "submit"), ("submit", "request_approval")):
+        assert engine.run_action(done, session=session).ok
+        reasons = engine.run_action("merge", {"branch": "main"}, session=session).reasons
+        assert {reason.rule for reason in reasons} > {"branch_protection/no-unapproved-merge"}
+        assert {(reason.fix or {}).get("action") for reason in reasons} == {nexts}
 
 
 def test_several_that_could_be_meant_are_told_and_one_is_named(engine: Engine, session: str, repo: Path) -> None:

@@ -16,6 +16,8 @@ from llmgenie_mcp import Engine, kept, trust
 from llmgenie_mcp.engine import known, outline
 from llmgenie_mcp.engine.definitions import load
 from llmgenie_mcp.errors import LlmgenieError
+from llmgenie_mcp.operations import OPERATIONS
+from llmgenie_mcp.outcome import Actor
 from llmgenie_mcp.plugins import Action, NoParams
 
 FLOW = """
@@ -109,6 +111,46 @@ def test_it_is_what_the_engine_says_at_every_place_of_a_project(engine: Engine, 
     (repo / "loose.txt").write_text("not committed")
     trust.record(engine.project.store).unlink()
     assert "run_tests" not in compare(engine, None, session)
+
+
+def decided(engine: Engine, *sessions: str | None) -> set[str]:
+    """Ask both what the policies say to everything that can be asked in general, and to operations; the effects seen."""
+    plain = kept_of(engine)
+    named = [*engine.definitions.actions, *OPERATIONS]
+    asked: list[tuple[str | None, str, dict[str, Any] | None]] = [(None, name, None) for name in named]
+    asked += [(None, "git.push", {"branch": branch}) for branch in ("main", "+HEAD:refs/heads/main", "feature/x", "")]
+    asked += [(None, name, {"path": path}) for name in ("file.write", "file.read") for path in (".env", "a.py", "/etc")]
+    asked += [(only, "git.push", {"branch": "main"}) for only in ("branch_protection", "logging", "nothing")]
+    asked += [("security", "create_task", None), (None, "opaque", {"why": "it is", "deep": [float("nan")]})]
+    effects = set()
+    for only, action, params in asked:
+        assert plain.can_decide(action, params), action
+        for session in sessions:
+            for actor in (Actor(), Actor("human", "ada")):
+                about = (only, action, params)
+                ours = said(
+                    lambda: plain.decide(engine.project, engine.storage, *about, session, actor).to_dict(trace=True)  # noqa: B023
+                )
+                theirs = said(lambda: engine.enforce(*about, session=session, actor=actor).to_dict(trace=True))  # noqa: B023
+                assert ours == theirs, (about, session, actor)
+                effects.add(json.loads(ours).get("effect", json.loads(ours).get("code")))
+    return effects
+
+
+def test_what_policies_say_is_what_the_engine_says(engine: Engine, repo: Path) -> None:
+    define(repo, "workflows", "incident", FLOW)
+    define(repo, "policies", "careful", RULES)
+    session = reviewing(engine, repo)
+    configure(repo, **SETTINGS)
+    assert engine.run_action("start_review", {}, session=session).ok
+    assert decided(engine, None, session, "SES-99") == {"allow", "ask", "deny", "unknown_name", "bad_params"}
+
+
+def test_what_has_to_be_checked_or_read_first_is_left_to_the_engine(engine: Engine) -> None:
+    plain = kept_of(engine)
+    for action, params in (("create_task", {"title": "x"}), ("shell", {"command": "ls"}), ("no_such", None)):
+        assert not plain.can_decide(action, params)
+    assert plain.can_decide("shell", {})
 
 
 def test_it_is_what_the_engine_says_where_nothing_is_set_up(engine: Engine) -> None:

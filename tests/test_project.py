@@ -162,9 +162,11 @@ def test_a_separate_git_folder_and_a_broken_pointer_do_not_confuse(repo: Path, t
     separate = tmp_path / "work"
     git(tmp_path, "init", "-q", "--separate-git-dir", str(tmp_path / "elsewhere"), str(separate))
     assert resolve(separate).store == separate / ".llmgenie"
-    for number, content in enumerate([b"gitdir: /no/where", b"nonsense", b"", b"\xff\xfe"]):
+    pointers = [b"gitdir: /no/where", b"nonsense", b"", b"\xff\xfe", b"gitdir: ring", b"gitdir: a\0b"]
+    for number, content in enumerate(pointers):
         broken = tmp_path / f"broken{number}"
         broken.mkdir()
+        (broken / "ring").symlink_to("ring")
         (broken / ".git").write_bytes(content)
         assert main_checkout(broken) == broken
         assert resolve(broken).store == broken / ".llmgenie"
@@ -177,6 +179,26 @@ def test_a_worktree_of_a_bare_repository_keeps_its_own_store(repo: Path, tmp_pat
     assert resolve(tmp_path / "wt").store == tmp_path / "wt" / ".llmgenie"
 
 
+def test_a_bare_repository_is_no_project_and_gets_no_store(
+    repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bare = tmp_path / "bare.git"
+    git(tmp_path, "clone", "-q", "--bare", str(repo), str(bare))
+    before = sorted(bare.rglob("*"))
+    with pytest.raises(ProjectError, match="is a bare git repository") as refused:
+        Engine.open(bare)
+    assert f"git -C {bare} worktree add" in refused.value.hint
+    for here in (bare, bare / "hooks"):
+        monkeypatch.chdir(here)
+        with pytest.raises(ProjectError, match="is a bare git repository"):
+            resolve()
+    assert sorted(bare.rglob("*")) == before
+    (bare / ".llmgenie").mkdir()  # made by an earlier version: it goes on
+    assert resolve(bare).store == bare / ".llmgenie"
+    monkeypatch.chdir(repo / ".git" / "hooks")
+    assert resolve().root == repo
+
+
 def world(kind: str, folder: Path) -> Path:
     """A project folder whose git is of an unusual kind."""
     if kind == "no git":
@@ -184,9 +206,6 @@ def world(kind: str, folder: Path) -> Path:
     elif kind == "unborn":
         folder.mkdir()
         git(folder, "init", "-q", "-b", "main")
-    elif kind == "bare":
-        make_repository(folder.with_name("origin"))
-        git(folder.parent, "clone", "-q", "--bare", str(folder.with_name("origin")), str(folder))
     else:
         make_repository(folder)
         if kind == "detached":
@@ -205,7 +224,7 @@ def world(kind: str, folder: Path) -> Path:
     return folder
 
 
-KINDS = ["no git", "unborn", "bare", "detached", "tag named as the branch", "damaged", "merging"]
+KINDS = ["no git", "unborn", "detached", "tag named as the branch", "damaged", "merging"]
 
 
 @pytest.mark.parametrize("kind", KINDS)

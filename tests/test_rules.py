@@ -91,8 +91,8 @@ def test_an_error_in_a_text_keeps_its_offset(
 
 def test_a_malformed_template_in_a_fix_is_named_by_its_key() -> None:
     [error] = errors_of(DENY | {"fix": {"action": "a", "params": {"x": [{"y": "{"}]}}})
-    assert (error["type"], error["loc"]) == ("template", ("rules", 0, "fix"))
-    assert error["ctx"]["message"] == "params.x.0.y: '{' has no partner."
+    assert (error["type"], error["loc"]) == ("mistake", ("rules", 0, "fix"))
+    assert (error["ctx"]["message"], error["ctx"]["below"]) == ("'{' has no partner.", ("params", "x", 0, "y"))
 
 
 @pytest.mark.parametrize(
@@ -104,10 +104,10 @@ def test_a_malformed_template_in_a_fix_is_named_by_its_key() -> None:
         ({"level": "on"}, "literal_error", ("level",)),
         ({"rules": []}, "too_short", ("rules",)),
         ({"rule": []}, "extra_forbidden", ("rule",)),
-        ({"rules": [DENY, DENY]}, "rule_ids", ()),
+        ({"rules": [DENY, DENY]}, "mistake", ()),
         ({"rules": [DENY | {"id": "No_Way"}]}, "string_pattern_mismatch", ("rules", 0, "id")),
         ({"rules": [DENY | {"effect": "permit"}]}, "literal_error", ("rules", 0, "effect")),
-        ({"rules": [DENY | {"reason": " "}]}, "reason", ("rules", 0)),
+        ({"rules": [DENY | {"reason": " "}]}, "mistake", ("rules", 0)),
         ({"rules": [DENY | {"when": "true", "unless": "x"}]}, "extra_forbidden", ("rules", 0, "unless")),
         ({"rules": [DENY | {"fix": {"params": {}}}]}, "missing", ("rules", 0, "fix", "action")),
         ({"applies_to": {"actions": []}}, "too_short", ("applies_to", "actions")),

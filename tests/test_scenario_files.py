@@ -66,9 +66,9 @@ WRONG: list[tuple[str, str]] = [
     (case("{}"), "mine.yaml:4:11: scenarios.0.when: Nothing is asked / Write exactly one of: operation, action"),
     (
         case("{operation: git.push, command: ls}"),
-        "mine.yaml:4:11: scenarios.0.when: Asks for operation and command at once / Write exactly one of",
+        "mine.yaml:4:33: scenarios.0.when.command: Asks for operation and command at once / Write exactly one of",
     ),
-    (case("{command: ls, params: {}}"), "mine.yaml:4:11: scenarios.0.when: A command takes no params"),
+    (case("{command: ls, params: {}}"), "mine.yaml:4:25: scenarios.0.when.params: A command takes no params"),
     (case("{tool: merge_pull_request}"), "mine.yaml:4:18: scenarios.0.when.tool: 'merge_pull_request' is not accepted"),
     (
         case("{operation: git.psh}"),
@@ -103,7 +103,7 @@ WRONG: list[tuple[str, str]] = [
     ),
     (
         case(then=f"{{decision: deny, rule: {PUSH}, rules: []}}"),
-        "mine.yaml:5:11: scenarios.0.then: Both `rule` and `rules`",
+        "mine.yaml:5:28: scenarios.0.then.rule: `rule` and `rules` are given together",
     ),
     (
         case(then=f"{{decision: allow, rule: {PUSH}}}"),
@@ -123,7 +123,7 @@ WRONG: list[tuple[str, str]] = [
     ),
     (
         f"scenarios:\n  - {IT}\n  - {IT}\n",
-        "mine.yaml:1:1: There are two scenarios 'it' / Say how they differ.",
+        "mine.yaml:3:12: scenarios.1.name: There are two scenarios 'it' / Say in the name how they differ.",
     ),
 ]
 

@@ -33,8 +33,8 @@ MISTAKES = [
         "git.clean",
     ),
     (f"{{on: a.b, when: event.data.x = 1, {RUN}}}", "2:38: when: The character '=' is not allowed here", "=="),
-    (f"{{on: a.b, schedule: '* * * * *', {RUN}}}", "2:9: on and schedule are given together", "exactly one"),
-    (f"{{on: a.b, files: [x], {RUN}}}", "2:9: on and files are given together", "exactly one"),
+    (f"{{on: a.b, schedule: '* * * * *', {RUN}}}", "2:19: schedule: on and schedule are given together", "exactly one"),
+    (f"{{on: a.b, files: [x], {RUN}}}", "2:19: files: on and files are given together", "exactly one"),
     (f"{{{RUN}}}", "2:9: Nothing says when it runs", "exactly one"),
     (f"{{on: CI.finished, {RUN}}}", "2:14: on: 'CI.finished' is not accepted here", ""),
     (f"{{on: [a.b, CI], {RUN}}}", "2:20: on.1: 'CI' is not accepted here", ""),
@@ -44,7 +44,7 @@ MISTAKES = [
     (f"{{on: a.b, rum: [], {RUN}}}", "2:19: rum: Unknown key 'rum'", "run"),
     (
         "{on: a.b, run: [{action: log_entry, params: {text: 'x {a'}}]}",
-        "2:25: run.0: params.text: '{' has no partner",
+        "2:63: run.0.params.text: '{' has no partner",
         "{{",
     ),
     (
@@ -53,6 +53,12 @@ MISTAKES = [
         "git.branch",
     ),
     (f"{{on: a.b, session: '{{evnt.data.s}}', {RUN}}}", "2:30: session: There is no fact 'evnt.data.s'", "event.data"),
+    (
+        f"{{schedule: '0 3 * *', {RUN}}}",
+        "2:21: schedule: A schedule has five fields, and '0 3 * *' has 4",
+        "0 3 * * 1-5",
+    ),
+    (f"{{schedule: '@daily', {RUN}}}", "2:21: schedule: A schedule has five fields", "@daily is 0 0 * * *"),
     (f"{{schedule: '0 25 * * *', {RUN}}}", "2:23: schedule: '25' is no hour of a schedule", "0 3 * * 1-5"),
     (f"{{schedule: '0 3 * * moon', {RUN}}}", "2:29: schedule: 'moon' is no day-of-week of a schedule", "0 3 * * 1-5"),
     (f"{{schedule: '@midnight', {RUN}}}", "2:21: schedule: A schedule has five fields", "0 3 * * 1-5"),

@@ -34,7 +34,7 @@ def unconfigured(situation: Situation, part: str, name: str, kind: str, example:
     """
     if name not in getattr(situation.settings, part):
         place = situation.project.store / SETTINGS
-        message = f"There is no {kind} `{name}` in {place}. Add: {part}: {{{name}: {example}}}"
+        message = f"There is no {kind} `{name}` in {place}. A person adds it there: {part}: {{{name}: {example}}}"
         return Refusal("not_configured", f"settings.{part}.{name}", message)
     if not situation.trusted:
         message = "A person has not accepted this project's own definitions yet. In a terminal: llmgenie trust"

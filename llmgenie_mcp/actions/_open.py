@@ -31,7 +31,8 @@ def claimed(situation: Situation, params: ClaimTask | None) -> Move | Refusal:
         return Move("task", "claim", ready["id"])
     initial = situation.workflows["task"].initial
     if waiting := [task["id"] for task in islice(situation.reader.each("tasks", {"status": initial}), 10)]:
-        why = f"{', '.join(waiting)} wait for what they depend on; complete or cancel that first."
+        wait = "waits for what it depends" if len(waiting) == 1 else "wait for what they depend"
+        why = f"{', '.join(waiting)} {wait} on; complete or cancel that first."
         return Refusal("nothing_ready", f"task.{initial}.claim", why)
     fix = {"action": "create_task", "params": {"title": "…"}}
     return Refusal("nothing_ready", f"task.{initial}.claim", f"There is no task in {initial}.", fix=fix)

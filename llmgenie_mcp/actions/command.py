@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from pydantic import Field
@@ -76,7 +78,7 @@ def run_named(ctx: ActionContext, name: str, params: Mapping[str, Any]) -> Docum
     situation = ctx.situation
     command = situation.settings.commands[name]
     argv = fill(command, params)
-    cwd = (situation.folder / command.cwd).resolve()
+    cwd = Path(os.path.realpath(situation.folder / command.cwd))  # links in a ring raise nothing here: `run` tells
     if not cwd.is_relative_to(situation.folder.resolve()):
         raise ActionError(
             f"The folder {command.cwd!r} of command {name} is outside the project.", "Correct cwd in the settings."

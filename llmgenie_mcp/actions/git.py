@@ -14,7 +14,7 @@ from llmgenie_mcp.engine.made import carried_along
 from llmgenie_mcp.engine.moves import Triggered
 from llmgenie_mcp.engine.offers import TriggerParams
 from llmgenie_mcp.engine.situation import ActionContext, Situation
-from llmgenie_mcp.errors import ActionError
+from llmgenie_mcp.errors import ActionError, UnknownName
 from llmgenie_mcp.plugins import Params, action
 from llmgenie_mcp.process import run_git
 from llmgenie_mcp.records import Document, Text
@@ -51,7 +51,9 @@ def merge(ctx: ActionContext, params: Merge) -> Document:
             f"{source} cannot be merged into itself.", "Check out the branch to merge, or name it as `source`."
         )
     for name in (source, target):
-        _git(folder, ["show-ref", "--verify", "-q", f"refs/heads/{name}"], f"There is no branch {name!r}.")
+        branches = ctx.situation.fact("git.branches")
+        if isinstance(branches, list) and name not in branches:
+            raise UnknownName("branch", name, branches)
     judged = str(ctx.situation.fact("git.subject_head"))
     held = _held(folder, target)
     place, before = held or folder, [] if held else _position(folder)

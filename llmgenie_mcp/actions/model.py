@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from pydantic import Field
@@ -17,6 +17,7 @@ from llmgenie_mcp import redact
 from llmgenie_mcp.actions._configured import model_ready
 from llmgenie_mcp.engine.situation import ActionContext, Situation
 from llmgenie_mcp.errors import ActionError, shorten
+from llmgenie_mcp.frozen import dataclass
 from llmgenie_mcp.models import Asker, Connection, Question, Unanswered, fitting
 from llmgenie_mcp.plugins import Params, action
 from llmgenie_mcp.records import Document, Title

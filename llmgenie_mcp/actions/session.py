@@ -78,13 +78,22 @@ def start_session(ctx: ActionContext, params: StartSession) -> Document:
     return {"session": _shown(situation.session)}
 
 
-@action("pause_session", params=OneSession, everywhere=True, example={"session": "SES-1"})
+@given
+def _known(situation: Situation, params: OneSession) -> Refusal | None:
+    """Before any policy: what a summary lacks is no matter while there is no such session."""
+    if params.session is not None and situation.reader.get("sessions", params.session) is None:
+        opened = [d["id"] for d in situation.reader.all("sessions") if d["status"] != "finished"]
+        raise UnknownName("session", params.session, opened)
+    return None
+
+
+@action("pause_session", params=OneSession, everywhere=True, ready=_known, example={"session": "SES-1"})
 def pause_session(ctx: ActionContext, params: OneSession) -> Document:
     """Pause a session; nothing is done in it until it is resumed."""
     return _turn(ctx, params.session, {"active": "paused"})
 
 
-@action("resume_session", params=OneSession, everywhere=True, example={"session": "SES-1"})
+@action("resume_session", params=OneSession, everywhere=True, ready=_known, example={"session": "SES-1"})
 def resume_session(ctx: ActionContext, params: OneSession) -> Document:
     """Go on with a paused session; answers with its task and instance."""
     return _turn(ctx, params.session, {"paused": "active"})
@@ -94,6 +103,7 @@ def resume_session(ctx: ActionContext, params: OneSession) -> Document:
     "finish_session",
     params=FinishSession,
     everywhere=True,
+    ready=_known,
     example={"summary": "The parser is written and tested; nothing is left."},
 )
 def finish_session(ctx: ActionContext, params: FinishSession) -> Document:

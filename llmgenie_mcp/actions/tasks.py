@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import Field
 
@@ -33,6 +33,8 @@ class CreateTask(Params):
 
 class UpdateTask(Params):
     """Parameters of update_task."""
+
+    elsewhere: ClassVar[dict[str, str]] = {"status": "it moves with claim_task, complete_task and move_task"}
 
     id: Id = Field(description="The task, such as TSK-12.")
     title: Title | None = Field(default=None, description="New title.")

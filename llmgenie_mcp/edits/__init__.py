@@ -46,17 +46,19 @@ class AddItem:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A marked block of lines in a text file; appended where it is not there, else replaced in its place.
+    """A marked block of lines in a text file; appended or put first where it is not there, else replaced in its place.
 
     Attributes:
         path: the file, relative to the project's root.
         text: the lines between the marks.
         comment: how a comment is written around the marks: ("<!-- ", " -->") or ("# ", "").
+        first: put it before everything else, where what follows is to have the last word.
     """
 
     path: str
     text: str
     comment: tuple[str, str] = ("<!-- ", " -->")
+    first: bool = False
 
 
 @dataclass(frozen=True, slots=True)

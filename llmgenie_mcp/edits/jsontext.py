@@ -9,10 +9,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Literal, NoReturn
 
 from llmgenie_mcp.errors import shorten
+from llmgenie_mcp.frozen import dataclass
 
 DEPTH = 200
 """Levels of nesting that are read; settings files have ten."""

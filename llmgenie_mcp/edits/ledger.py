@@ -16,7 +16,7 @@ import json
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,7 @@ from llmgenie_mcp import trust
 from llmgenie_mcp.edits import files, undo
 from llmgenie_mcp.edits.files import Held
 from llmgenie_mcp.errors import Conflict, StorageDamaged
+from llmgenie_mcp.frozen import dataclass
 from llmgenie_mcp.storage.disk import refusal
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def load(store: Path) -> Ledger:
         StorageDamaged: the file is there and is not what `apply` writes.
         StorageError: it cannot be read.
     """
-    store = store.resolve()
+    store = Path(os.path.realpath(store))  # links in a ring raise nothing here: reading tells
     path, ledger = store / FILE, Ledger(store)
     try:
         data = json.loads(path.read_bytes())
@@ -135,7 +136,7 @@ def apply(store: Path, changes: Sequence[Change]) -> list[str]:
     wanted = [change for change in changes if change.after is not None and change.problem is None]
     if not wanted:
         return []
-    store = store.resolve()
+    store = Path(os.path.realpath(store))  # links in a ring raise nothing here: reading tells
     with _refusals(store):
         store.mkdir(exist_ok=True)
     with alone(store):

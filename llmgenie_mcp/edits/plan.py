@@ -210,7 +210,7 @@ def _with_items(draft: _Draft, edits: list[AddItem]) -> _Draft:
 def _with_block(draft: _Draft, edit: Block) -> _Draft:
     text = draft.text or ""
     before = blocks.get(text, edit.comment)
-    after, lead = blocks.put(text, edit.text, edit.comment)
+    after, lead = blocks.put(text, edit.text, edit.comment, at=0 if edit.first else None)
     if after == text:
         return draft
     record = {

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel
 
 from llmgenie_mcp.config import FILE_NAME, Command, Settings
-from llmgenie_mcp.edits import WholeFile
+from llmgenie_mcp.edits import Block, Edit, WholeFile
 from llmgenie_mcp.loader.packaged import packaged
 from llmgenie_mcp.project import STORE
 
@@ -22,6 +23,10 @@ EXAMPLE = Command(argv=["pytest", "-q"], description="All tests.", env={"CI": "1
 DEFINED = (FILE_NAME, "workflows", "policies", "scenarios", "actions", "triggers")
 """What a team writes here and keeps in git."""
 
+OWN = ("db.json", "meta-log/", "lock", "run/", "set-aside/", "installed.json", "installed/", f"{SCHEMAS}/")
+"""What llmgenie keeps here for itself; parts of it are of this machine."""
+GIT_SECONDS = 20.0
+
 GITIGNORE = "\n".join([
     "# Written by `llmgenie init`: what a team writes goes into git; what llmgenie keeps here for itself does not.",
     "/*",
@@ -31,12 +36,17 @@ GITIGNORE = "\n".join([
 ])  # fmt: skip
 
 
-def edits() -> list[WholeFile]:
-    """The files, relative to the project's folder. Those that people edit are left alone once they are there."""
-    found = [
-        WholeFile(f"{STORE}/{FILE_NAME}", settings_text(), keep=True),
-        WholeFile(f"{STORE}/.gitignore", GITIGNORE, keep=True),
-    ]
+def edits(store: Path | None = None) -> list[Edit]:
+    """The files, relative to the project's folder. Those that people edit are left alone once they are there.
+
+    Args:
+        store: the project's; where its `.gitignore` is one of an earlier version, that gets the lines it lacks.
+    """
+    found: list[Edit] = [WholeFile(f"{STORE}/{FILE_NAME}", settings_text(), keep=True)]
+    if store is not None and (store / ".gitignore").is_file() and seen_by_git(store):
+        found.append(Block(f"{STORE}/.gitignore", GITIGNORE, ("# ", ""), first=True))
+    else:
+        found.append(WholeFile(f"{STORE}/.gitignore", GITIGNORE, keep=True))
     schemas = sorted(packaged(SCHEMAS).iterdir(), key=lambda path: path.name)
     found += [
         WholeFile(f"{STORE}/{SCHEMAS}/{schema.name}", schema.read_text(encoding="utf-8"))
@@ -44,6 +54,24 @@ def edits() -> list[WholeFile]:
         if schema.name.endswith(".schema.json")
     ]
     return found
+
+
+def seen_by_git(store: Path) -> list[str]:
+    """Names in `store` that are llmgenie's own and that git does not leave out; none where nobody knows."""
+    import subprocess
+
+    from llmgenie_mcp.process import run_git
+
+    if not store.is_dir():
+        return []
+    try:
+        done = run_git(store, ["check-ignore", "--no-index", "--", *OWN], timeout=GIT_SECONDS)
+    except (OSError, subprocess.TimeoutExpired):
+        return []
+    if done.returncode not in (0, 1):  # as gitcheckignore(1) has it: some are left out, none is; else there is no git
+        return []
+    left_out = done.stdout.decode("utf-8", "replace").split("\n")
+    return [name for name in OWN if name not in left_out]
 
 
 def settings_text() -> str:
@@ -83,4 +111,4 @@ def _yaml(value: Any) -> str:
     return value if isinstance(value, str) and value.isalpha() else json.dumps(value, ensure_ascii=False)
 
 
-__all__ = ["GITIGNORE", "MODELINE", "edits", "settings_text"]
+__all__ = ["GITIGNORE", "MODELINE", "edits", "seen_by_git", "settings_text"]

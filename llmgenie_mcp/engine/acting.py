@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from pydantic import BaseModel
@@ -12,6 +12,7 @@ from llmgenie_mcp.engine import ledger, replay, runs
 from llmgenie_mcp.engine.judge import Judgement
 from llmgenie_mcp.engine.lines import commit, entry
 from llmgenie_mcp.engine.situation import ActionContext, Situation, StoreReader, TransactionReader, World
+from llmgenie_mcp.frozen import dataclass
 from llmgenie_mcp.machine import Step, effect_names
 from llmgenie_mcp.plugins import Action
 from llmgenie_mcp.records import Document, Outcome
@@ -85,7 +86,7 @@ class Act:
         session = situation.session["id"] if situation.session else None
         seq = self.storage.last_seq() + 1  # this transaction is alone, so its line is the next
         outcome = replace(outcome, actions=self.open_actions(situation), session=session, seq=seq)
-        replay.remember(self.ctx.write, key, outcome, self.asked, self.session)
+        replay.remember(self.ctx.write, key, outcome, self.asked, self.session, situation.actor)
         if self.keep is not None:
             self.keep(self.ctx.write, outcome)
         commit(self.ctx, line, seq)

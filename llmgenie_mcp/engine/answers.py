@@ -10,11 +10,10 @@ from llmgenie_mcp.errors import StorageError
 from llmgenie_mcp.outcome import Document
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from llmgenie_mcp.engine.definitions import Definitions
     from llmgenie_mcp.engine.judge import Judgement
     from llmgenie_mcp.plugins import Action
+    from llmgenie_mcp.project import Project
 
 _WORDS = re.compile(r"[a-z0-9]+")
 HYPOTHETICAL = "(new)"
@@ -73,14 +72,14 @@ def enforced(definitions: Definitions) -> list[Document]:
     ]
 
 
-def enforcement(policies: Sequence[Document], known: Iterable[str], trusted: bool, store: Path) -> Document:
+def enforcement(policies: Sequence[Document], known: Iterable[str], trusted: bool, project: Project) -> Document:
     """Which policies are in force, at which points they are enforced, and what keeps that from being complete.
 
     Args:
         policies: as `enforced` tells them.
         known: what people should know about the definitions and the store, a sentence each.
         trusted: whether a person accepted the project's own definitions.
-        store: the project's.
+        project: the project, and the folder it is looked at from.
 
     Returns:
         {"policies": […], "installed": [file, …], "points": {name: {last, allow, ask, deny, fault, rules: {rule: count}}},
@@ -89,7 +88,8 @@ def enforcement(policies: Sequence[Document], known: Iterable[str], trusted: boo
     from llmgenie_mcp.engine import tally
 
     notes = [*known]
-    installed = _installed(store, notes)
+    store = project.store
+    installed = _installed(project, notes)
     if not installed:
         notes.append("Nothing is installed that stops an agent past the server: llmgenie init.")
     spoken = {
@@ -105,13 +105,35 @@ def enforcement(policies: Sequence[Document], known: Iterable[str], trusted: boo
     }
 
 
-def _installed(store: Path, notes: list[str]) -> list[str]:
-    """The files that `init` wrote outside the store, as they are named from the project."""
+def _installed(project: Project, notes: list[str]) -> list[str]:
+    """The files that `init` wrote outside the store, as they are named from the project.
+
+    In a linked worktree those that hold there: an agent reads the files of the folder that it is opened in, and git the
+    hooks that all worktrees share.
+    """
     from llmgenie_mcp.edits import ledger
 
+    store = project.store.resolve()
     try:
         known = ledger.load(store)
     except StorageError as error:
         notes.append(error.message)
         return []
-    return sorted(known.name(path) for path in known.entries if store.resolve() not in path.parents)
+    written = [path for path in known.entries if store not in path.parents]
+    root, main = project.root.resolve(), store.parent
+    if root == main:
+        return sorted(map(known.name, written))
+    here = {path.relative_to(root).as_posix() for path in written if path.is_relative_to(root)}
+    elsewhere = []
+    for path in (path for path in written if path.is_relative_to(main) and not path.is_relative_to(root)):
+        name = known.name(path)
+        if name.startswith(".git/") or (root / name).exists():
+            here.add(name)
+        else:
+            elsewhere.append(name)
+    if missing := sorted({*elsewhere} - here):
+        notes.append(
+            f"{', '.join(missing)}: only in the main checkout {main}, and an agent that is opened in {root} reads those of "
+            f"this worktree: llmgenie init --project {root}."
+        )
+    return sorted(here)

@@ -64,8 +64,18 @@ class Definitions:
     def action(self, name: str) -> Action:
         """The action of that name. Raises UnknownName."""
         if validation.check_name(name, "action") not in self.actions:
-            raise UnknownName("action", name, self.actions)
+            raise UnknownName("action", name, self.actions, **self._moved_by(name))
         return self.actions[name]
+
+    def _moved_by(self, name: str) -> dict[str, Any]:
+        """For a trigger of tasks, which is no action by itself, what takes it; else nothing."""
+        if name not in self.workflows["task"].triggers or f"{name}_task" in self.actions:
+            return {}
+        fix = {"action": "move_task", "params": {"id": "…", "trigger": name}}
+        return {
+            "hint": f'{name} is a trigger of tasks: run_action move_task {{"id": "…", "trigger": "{name}"}}.',
+            "fix": fix,
+        }
 
     @property
     def held(self) -> tuple[str, ...]:

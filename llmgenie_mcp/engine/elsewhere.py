@@ -24,6 +24,11 @@ def is_meant(key: object) -> bool:
     return isinstance(key, str) and key.lstrip("/").partition("/")[0] == ROOT
 
 
+def asks(key: object) -> bool:
+    """Whether to read a context key is to ask another server: an action, which starts it, and which the log has."""
+    return is_meant(key) and bool(str(key).lstrip("/").partition("/")[2].strip("/"))
+
+
 def read(
     definitions: Definitions,
     run: Callable[[str, Document], Outcome],

@@ -172,7 +172,7 @@ class Engine(Questions):
         if idempotency_key is not None or offer.begin is not None:
             runs.settle_orphans(self.storage)  # else a run whose process died elsewhere would be running for ever
         with self.storage.begin() as tx:
-            if (known := replay.recall(tx, idempotency_key, action, asked, session)) is not None:
+            if (known := replay.recall(tx, idempotency_key, action, asked, session, actor)) is not None:
                 if (run_id := runs.broken_off(tx, offer, known)) is None:
                     self.storage.secure()
                     return known
@@ -363,8 +363,8 @@ class Engine(Questions):
         self._watcher.wake()
         return changed
 
-    def _run(self, action: str, params: Document) -> Outcome:
-        return self.run_action(action, params)
+    def _run(self, action: str, params: Document, *, actor: Actor) -> Outcome:
+        return self.run_action(action, params, actor=actor)
 
     def _look_outside(
         self, definitions: Definitions, offer: Action, args: BaseModel, session: str | None, actor: Actor, world: World

@@ -31,6 +31,11 @@ def check_told(definitions: Definitions, name: str, actor: Actor) -> None:
     first = name.partition(".")[0]
     if first in RESERVED or (first in SOURCES and actor != Actor("system", SOURCES[first])):
         hint = f"Events that begin with {', '.join((*RESERVED, *SOURCES))} are llmgenie's own; give yours another name."
+        if actor.kind == "system" and actor.id.startswith("webhook:"):  # read by who posts it: it stands in its outbox
+            hint = (
+                "Name in `events:` of the webhook that posts it only what is meant for others, such as review.* or deploy.done; "
+                f"of another llmgenie none is taken that begins with {', '.join((*RESERVED, *SOURCES))}."
+            )
         raise BadParams(f"{name} is what llmgenie tells itself, when it happens.", hint)
     emitting = [flow.name for flow in definitions.workflows.values() if name in flow.emitted]
     if emitting and actor.kind == "agent":

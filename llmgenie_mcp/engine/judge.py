@@ -100,7 +100,7 @@ def judge(
         situation.resource = action.resource(situation, params)
     decision = policies.decide(request_of(policies, situation))
     against, conditions = _sorted(decision, situation, asking=params is None)
-    refusals += against
+    refusals += _going_on(refusals, against, situation)
     if action.operations and params is not None:
         from llmgenie_mcp.engine import beyond  # asking what is open needs none of it
 
@@ -117,6 +117,20 @@ def _sorted(decision: Decision, situation: Situation, *, asking: bool) -> tuple[
         else:
             refusals.append(refusal_of(with_a_way(reason, situation.action, situation.params or {})))
     return refusals, conditions
+
+
+def _going_on(said: list[Refusal], against: list[Refusal], situation: Situation) -> list[Refusal]:
+    """`against`; where a rule begins what the states say otherwise how to begin, or to go on with, it is as they say."""
+    ways = {refusal.fix["action"]: refusal.fix for refusal in said if refusal.fix}
+    if situation.instance is not None:
+        flow = situation.instance["workflow"]
+        for refusal in said:
+            if refusal.fix and refusal.rule.startswith(f"{flow}."):
+                ways.setdefault(f"start_{flow}", refusal.fix)
+    return [
+        replace(one, fix={**one.fix, **ways[one.fix["action"]]}) if one.fix and one.fix["action"] in ways else one
+        for one in against
+    ]
 
 
 def _at_a_glance(
@@ -276,7 +290,8 @@ def _not_open(catalog: Catalog, situation: Situation, action: Action) -> Iterato
         rule = f"{workflow.name}.{state}"
         fix: Document | None
         if workflow.name == "modes":
-            fix = {"action": "switch_mode", "params": {"mode": where[0]}} if where else None
+            step = "switch_mode" if situation.session or situation.actor.kind != "agent" else "start_session"
+            fix = {"action": step, "params": {"mode": where[0]}} if where else None
             message = f"{name} is not open in {label}" + (
                 f"; it is in {', '.join(where)}." if where else " or any other mode."
             )

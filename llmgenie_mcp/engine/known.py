@@ -1,4 +1,4 @@
-"""What is open, told by definitions as plain data: the same judge as the Engine's, without pydantic and modules of actions.
+"""What is open, and what policies say, told by definitions as plain data: the Engine's judge, without pydantic.
 
 An action is kept with the names of the functions that say whether it is open; they are imported when they are asked.
 """
@@ -18,6 +18,7 @@ from llmgenie_mcp.compiled import compile_policies, policy_set
 from llmgenie_mcp.engine import judge, overview
 from llmgenie_mcp.engine.situation import Situation, StoreReader, World, situation_in
 from llmgenie_mcp.frozen import dataclass
+from llmgenie_mcp.operations import OPERATIONS
 from llmgenie_mcp.outcome import Actor, Document
 from llmgenie_mcp.plugins import Action
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from llmgenie_mcp.engine.definitions import Definitions
     from llmgenie_mcp.engine.flow import Flow
     from llmgenie_mcp.engine.judge import Judgement
-    from llmgenie_mcp.policy import PolicySet
+    from llmgenie_mcp.policy import Decision, PolicySet
     from llmgenie_mcp.project import Project
     from llmgenie_mcp.storage import Storage
 
@@ -100,21 +101,32 @@ class Known:
         self, project: Project, storage: Storage, context: str | None, session: str | None, blocked: bool, limit: int
     ) -> Document:
         """As `Engine.available_actions` without a query, for an agent."""
-        if session is not None:
-            validation.check_name(session, "session")
-        situation = situation_in(
-            project,
-            StoreReader(storage),
-            session,
-            Actor(),
-            World(),
-            settings=cast("Settings", _Settings(project.store, self.names)),
-            workflows=cast("Any", self.workflows),
-            trusted=self.trusted,
-            initial_mode=self.workflows["modes"].initial,
-        )
+        situation = self._situation(project, storage, session, Actor())
         label = overview.place(situation, context)
         return overview.available(cast("Definitions", self), situation, label, blocked, None, limit)
+
+    def can_decide(self, action: str, params: Mapping[str, Any] | None) -> bool:
+        """Whether `decide` knows enough of it.
+
+        It does not of parameters that an action's model checks, of a command to be read, and of one of a group.
+        """
+        if action in self.actions:
+            return not params and not self.actions[action].group
+        return action in OPERATIONS and not (action == "shell" and params)
+
+    def decide(
+        self,
+        project: Project,
+        storage: Storage,
+        only: str | None,
+        action: str,
+        params: Mapping[str, Any] | None,
+        session: str | None,
+        actor: Actor,
+    ) -> Decision:
+        """As `Engine.enforce`, for what it `can_decide`."""
+        situation = self._situation(project, storage, session, actor)
+        return overview.decide(cast("Definitions", self), situation, only, action, params)
 
     def judge(
         self, offer: Action, situation: Situation, args: BaseModel | None, *, every_reason: bool = True
@@ -122,6 +134,21 @@ class Known:
         """As `Definitions.judge`, for `args` None."""
         situation.params = None
         return judge.judge(cast("Any", self.catalog), self.policies, offer, situation, args, every_reason=every_reason)
+
+    def _situation(self, project: Project, storage: Storage, session: str | None, actor: Actor) -> Situation:
+        if session is not None:
+            validation.check_name(session, "session")
+        return situation_in(
+            project,
+            StoreReader(storage),
+            session,
+            actor,
+            World(),
+            settings=cast("Settings", _Settings(project.store, self.names)),
+            workflows=cast("Any", self.workflows),
+            trusted=self.trusted,
+            initial_mode=self.workflows["modes"].initial,
+        )
 
     @cached_property
     def catalog(self) -> _Catalog:

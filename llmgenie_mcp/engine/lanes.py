@@ -8,7 +8,9 @@ from __future__ import annotations
 import heapq
 import threading
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from llmgenie_mcp.frozen import dataclass
 
 
 @dataclass(slots=True, eq=False)

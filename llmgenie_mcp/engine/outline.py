@@ -92,7 +92,7 @@ class Outline:
         """As `Engine.enforcement_status`."""
         from llmgenie_mcp.engine import answers
 
-        return answers.enforcement(self.enforced, (*self.notes, *warnings), self.trusted, project.store)
+        return answers.enforcement(self.enforced, (*self.notes, *warnings), self.trusted, project)
 
 
 def read(store: Path) -> Outline | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from functools import partial
 
 from llmgenie_mcp import contextdata
 from llmgenie_mcp.engine import answers, elsewhere, overview
@@ -59,7 +60,7 @@ class Questions(Observed):
         """Which policies are in force, and what keeps enforcement from being complete."""
         definitions = self.definitions
         known = (*definitions.catalog.notes, *self._warnings())
-        return answers.enforcement(answers.enforced(definitions), known, definitions.trusted, self.project.store)
+        return answers.enforcement(answers.enforced(definitions), known, definitions.trusted, self.project)
 
     def action_schema(self, name: str) -> Document:
         """JSON Schema of an action's parameters. Raises UnknownName."""
@@ -102,15 +103,26 @@ class Questions(Observed):
         return overview.state(definitions, self._now(session, definitions=definitions), self._warnings())
 
     @observed
-    def context_data(self, key: str, query: str | None = None, limit: int = 50, cursor: str | None = None) -> Document:
-        """Documents by key; see `contextdata.read`. What is under `upstream` is another server's: see `elsewhere.read`."""
+    def context_data(
+        self,
+        key: str,
+        query: str | None = None,
+        limit: int = 50,
+        cursor: str | None = None,
+        *,
+        actor: Actor = AGENT,
+    ) -> Document:
+        """Documents by key; see `contextdata.read`. What is under `upstream` is another server's: see `elsewhere.read`.
+
+        `actor` is who has another server asked.
+        """
         if elsewhere.is_meant(key):
-            return elsewhere.read(self.definitions, self._run, key, query, limit, cursor)
+            return elsewhere.read(self.definitions, partial(self._run, actor=actor), key, query, limit, cursor)
         self.storage.refresh()
         return contextdata.read(self.storage, key, query, limit, cursor)
 
-    def _run(self, action: str, params: Document) -> Outcome:
-        """Run an action as an agent that is in no session; the Engine can."""
+    def _run(self, action: str, params: Document, *, actor: Actor) -> Outcome:
+        """Run an action in no session; the Engine can."""
         raise NotImplementedError
 
     def complete_key(self, prefix: str) -> list[str]:

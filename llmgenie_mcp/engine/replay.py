@@ -10,7 +10,7 @@ from typing import Any
 
 from llmgenie_mcp.engine import ring
 from llmgenie_mcp.errors import BadParams
-from llmgenie_mcp.records import Document, Outcome, Refusal, now
+from llmgenie_mcp.records import Actor, Document, Outcome, Refusal, now
 from llmgenie_mcp.storage import Transaction
 
 TABLE = "idempotency"
@@ -19,17 +19,18 @@ KEPT = 1000
 
 
 def remember(
-    tx: Transaction, key: str | None, outcome: Outcome, params: Mapping[str, Any], session: str | None
+    tx: Transaction, key: str | None, outcome: Outcome, params: Mapping[str, Any], session: str | None, actor: Actor
 ) -> None:
     """Keep the answer for a repeated request with the same key."""
     if key is None:
         return
-    kept = {"action": outcome.action, "digest": digest(outcome.action, params), "session": session, "at": now()}
+    whose = {"session": session, "actor": f"{actor.kind}:{actor.id}"}
+    kept = {"action": outcome.action, "digest": digest(outcome.action, params), **whose, "at": now()}
     ring.keep(tx, TABLE, key, {**kept, "outcome": outcome.to_dict()}, KEPT)
 
 
 def recall(
-    tx: Transaction, key: str | None, action: str, params: Mapping[str, Any], session: str | None
+    tx: Transaction, key: str | None, action: str, params: Mapping[str, Any], session: str | None, actor: Actor
 ) -> Outcome | None:
     """The remembered answer; None when the key is new.
 
@@ -39,8 +40,12 @@ def recall(
     known = tx.get(TABLE, key) if key is not None else None
     if known is None:
         return None
-    if known["digest"] != digest(action, params) or known["session"] != session:
+    is_own = known.get("actor", f"{actor.kind}:{actor.id}") == f"{actor.kind}:{actor.id}"
+    if not is_own or known["digest"] != digest(action, params) or known["session"] != session:
         other = "with other parameters" if known["session"] == session else "in another session"
+        if known["action"] != action:
+            other = f"and not for {action}"
+        other = other if is_own else "by somebody else"
         raise BadParams(
             f"The idempotency key {key!r} was used for {known['action']} {other}.",
             "Use a new key for a new request; repeat a key only with the same action and parameters.",

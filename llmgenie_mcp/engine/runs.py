@@ -52,7 +52,7 @@ def start(ctx: ActionContext, offer: Action, asked: Document, key: str | None, s
     if before is None:
         oldruns.forget(tx, run.id)
     document = tx.put("runs", run.id, {**run.model_dump(), "idempotency_key": key, **ctx.run})
-    replay.remember(tx, key, Outcome("running", offer.name, {"run": run.id}), asked, run.session)
+    replay.remember(tx, key, Outcome("running", offer.name, {"run": run.id}), asked, run.session, situation.actor)
     commit(ctx, entry("action.started", offer.name, ctx, asked, run=run.id, idempotency_key=key), seq)
     return document
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +23,7 @@ MOST_NAMED = 10
 
 def put(engine: Engine, form: Format, made: Exported, output: Path, *, force: bool, actor: Actor) -> Outcome:
     """Write the files; see `exporters.export_to`."""
-    target = output.resolve()
+    target = Path(os.path.realpath(output))  # links in a ring raise nothing here: writing tells
     files = _placed(form, made, target)
     ledger = Ledger(engine.project.store)
     known = ledger.find(target).get("files") or {}

@@ -24,5 +24,5 @@ class Fix(BaseModel):
 
     @model_validator(mode="after")
     def _check_templates(self) -> Fix:
-        check_params(self.params)
+        check_params(self.params, "params")
         return self

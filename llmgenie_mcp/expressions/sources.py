@@ -11,6 +11,7 @@ from pydantic_core import PydanticCustomError
 from llmgenie_mcp.errors import ExpressionError
 from llmgenie_mcp.expressions import Expression, message_names, templates
 from llmgenie_mcp.expressions.grammar import MAX_SOURCE
+from llmgenie_mcp.expressions.mistake import mistake
 
 
 def _check_with(read: Callable[[str], object]) -> Callable[[str], str]:
@@ -27,19 +28,21 @@ def _check_with(read: Callable[[str], object]) -> Callable[[str], str]:
     return check
 
 
-def check_params(params: dict[str, Any]) -> None:
+def check_params(params: dict[str, Any], *below: str) -> None:
     """Refuse parameters of an action in which a text is no template.
 
+    Args:
+        params: they.
+        below: where they stand in what is validated.
+
     Raises:
-        PydanticCustomError: names the place below `params`.
+        PydanticCustomError: with the place of the text.
     """
     for loc, text in templates(params):
         try:
             message_names(text)
         except ExpressionError as error:
-            where = ".".join(map(str, loc))
-            context = {"message": f"params.{where}: {error.message}", "hint": error.hint}
-            raise PydanticCustomError("template", "{message}", context) from None
+            raise mistake(error.message, error.hint, *below, *loc, offset=error.offset) from None
 
 
 def not_empty(items: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -8,7 +8,7 @@ import sys
 import click
 
 from llmgenie_mcp import __version__
-from llmgenie_mcp.faces.cli_base import Cli, Root, Script
+from llmgenie_mcp.faces.cli_base import Cli, Root, Script, short_life
 
 MODULES = {
     "cli_act": ("run", "update", "event"),
@@ -68,7 +68,8 @@ def stdio_server(cli: Cli) -> None:
 def main() -> None:
     """The console script `llmgenie`."""
     _never_fail_on_a_character()
-    cli.main(prog_name="llmgenie")
+    with short_life():
+        cli.main(prog_name="llmgenie")
 
 
 def mcp_main() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from collections.abc import Iterator
@@ -10,12 +11,13 @@ from pathlib import Path
 
 import click
 
-from llmgenie_mcp.errors import DefinitionError, LlmgenieError, StorageError, counted
+from llmgenie_mcp.errors import DefinitionError, LlmgenieError
 from llmgenie_mcp.faces import cli_text as text
 from llmgenie_mcp.faces.cli_base import Cli, Command, quick_imports
 from llmgenie_mcp.faces.cli_checks import Check
 from llmgenie_mcp.faces.cli_doctor_live import examine_live
 from llmgenie_mcp.faces.cli_doctor_points import examine_points, mend_points
+from llmgenie_mcp.faces.cli_doctor_store import examine_store
 from llmgenie_mcp.faces.cli_doctor_upstream import examine_upstreams
 from llmgenie_mcp.faces.cli_progress import Working
 from llmgenie_mcp.faces.cli_read import pass_cli
@@ -61,8 +63,7 @@ def examine(cli: Cli) -> list[Check]:
         _definitions,
         _trust,
         _commands,
-        _store,
-        _runs,
+        examine_store,
         _plugins,
         _state_folder,
         examine_points,
@@ -175,58 +176,6 @@ def _commands(project: Project) -> Iterator[Check]:
         yield Check("commands", "ok", ", ".join(commands))
 
 
-def _store(project: Project) -> Iterator[Check]:
-    from llmgenie_mcp.storage import open_storage
-
-    if not project.store.exists():
-        yield Check("store", "ok", "nothing was written yet")
-        return
-    try:
-        storage = open_storage(project.store, read_only=True)
-        try:
-            report = storage.verify()
-        finally:
-            storage.close()
-    except StorageError as error:
-        yield Check("store", "fail", error.message, error.hint or "llmgenie doctor --repair")
-        return
-    for problem in report.problems:
-        yield Check("store", "fail", problem, f"llmgenie doctor --repair --project {project.root}")
-    if report.ok:
-        yield Check("store", "ok", f"{counted(report.lines, 'line')} in the meta-log; the chain is whole")
-    if not _writable(project.store):
-        yield Check(
-            "store", "warn", f"{project.store} cannot be written: only reading works.", "Correct the folder's rights."
-        )
-
-
-def _writable(folder: Path) -> bool:
-    import os
-
-    return os.access(folder, os.W_OK)
-
-
-def _runs(project: Project) -> Iterator[Check]:
-    with quick_imports():
-        from llmgenie_mcp.engine.runs import is_orphan
-        from llmgenie_mcp.storage import open_storage
-
-    try:
-        storage = open_storage(project.store, read_only=True)
-        try:
-            storage.refresh()
-            running = storage.query("runs", {"status": "running"}).items
-        finally:
-            storage.close()
-    except StorageError:
-        return  # told by the check of the store
-    orphans = [run["id"] for run in running if is_orphan(run)]
-    alive = [run["id"] for run in running if run["id"] not in orphans]
-    for run in orphans:
-        yield Check("runs", "warn", f"{run} was left by a process that is gone.", "llmgenie doctor --repair")
-    yield Check("runs", "ok", f"running: {', '.join(alive)}" if alive else "none is running")
-
-
 def _plugins(project: Project) -> Iterator[Check]:
     with quick_imports():
         from llmgenie_mcp import plugins
@@ -263,7 +212,7 @@ def _state_folder(_: Project) -> Iterator[Check]:
         )
         return
     nearest = next(place for place in (folder, *folder.parents) if place.exists())
-    if _writable(nearest):
+    if os.access(nearest, os.W_OK):
         yield Check("state folder", "ok", str(folder))
     else:
         yield Check("state folder", "fail", f"{folder} cannot be written.", "Name another: LLMGENIE_STATE_DIR=…")

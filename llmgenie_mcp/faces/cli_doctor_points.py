@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from llmgenie_mcp.errors import StorageError
 from llmgenie_mcp.faces.cli_base import quick_imports
@@ -33,8 +33,9 @@ def examine_points(project: Project) -> Iterator[Check]:
         yield Check(
             "hooks", "warn", "No agent's hooks are installed: only llmgenie's own tools enforce.", "llmgenie init"
         )
+    yield from _stale(hooks, site)
     for name in dict.fromkeys(hook.agent.name for hook in hooks):
-        yield from _of_agent([hook for hook in hooks if hook.agent.name == name], project, site)
+        yield from _of_agent([hook for hook in hooks if hook.agent.name == name], project)
     for agent, file in points.lost(project.root, site, _written(project)):
         yield Check(f"hooks of {agent.name}", "fail", f"{file}: the hooks that init wrote are not there any more.", FIX)
     yield from _git(project, site_of(project.store.parent))
@@ -67,19 +68,16 @@ def _written(project: Project) -> list[Path]:
     from llmgenie_mcp.edits import ledger
 
     try:
-        return [path.resolve() for path in ledger.written(project.store)]
+        return [Path(os.path.realpath(path)) for path in ledger.written(project.store)]
     except StorageError:
         return []
 
 
-def _of_agent(hooks: list[Hook], project: Project, site: Site) -> Iterator[Check]:
+def _of_agent(hooks: list[Hook], project: Project) -> Iterator[Check]:
     from llmgenie_mcp.faces import points
 
     agent = hooks[0].agent
     name = f"hooks of {agent.name}"
-    broken = [found for hook in hooks if (found := _stale(hook, site))]
-    for message in dict.fromkeys(broken):
-        yield Check(name, "warn" if "installation" in message else "fail", message, FIX)
     if said := agent.outdated(points.version_of(agent)):
         yield Check(name, "warn", said, f"Update {agent.title}.")
     for sentence in agent.complaints(project.root):
@@ -96,16 +94,35 @@ def _of_agent(hooks: list[Hook], project: Project, site: Site) -> Iterator[Check
             yield Check(name, "fail", f"{hook.file}: a push to main, sent as {agent.title} would, passes ({said})", FIX)
 
 
-def _stale(hook: Hook, site: Site) -> str:
+def _stale(hooks: list[Hook], site: Site) -> Iterator[Check]:
+    """Hooks that run what is not there, or ask about another project: one finding for all that say the same.
+
+    Where a project was moved, or Python updated, every hook of every agent does.
+    """
+    found: dict[str, list[Hook]] = {}
+    for hook in hooks:
+        if said := _wrong(hook, site):
+            found.setdefault(said, []).append(hook)
+    for said, those in found.items():
+        agents = dict.fromkeys(hook.agent.name for hook in those)
+        files = dict.fromkeys(hook.file for hook in those)
+        events = f" ({', '.join(dict.fromkeys(hook.event for hook in those))})" if len(files) == 1 else ""
+        status: Literal["warn", "fail"] = "warn" if "installation" in said else "fail"
+        yield Check(f"hooks of {', '.join(agents)}", status, f"{', '.join(files)}{events}: {said}", FIX)
+
+
+def _wrong(hook: Hook, site: Site) -> str:
+    """What is wrong with the command of a hook, in words that do not name the host."""
     words = hook.words
     for part in (words[0], next((word for word in words if word.endswith("hook.py")), words[0])):
         if os.path.isabs(part) and not Path(part).exists():  # noqa: PTH117 - a command's word, not a path yet
-            return f"{hook.file}: {part} is gone, so the hook cannot run."
+            return f"{part} is gone, so the hook cannot run."
     *installation, root = site.hook
+    command = " ".join("HOST" if word == hook.agent.name else word for word in words)[:200]
     if "--project" not in words or words[words.index("--project") + 1 :][:1] != [root]:
-        return f"{hook.file}: {hook.event} asks about another project than {root}: {' '.join(words)[:200]}"
+        return f"asks about another project than {root}, which may have been moved or copied: {command}"
     if words[: len(installation)] != installation:
-        return f"{hook.file}: {hook.event} runs another installation than this one: {' '.join(words)[:200]}"
+        return f"runs another installation than this one: {command}"
     return ""
 
 

@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ from llmgenie_mcp.faces import cli_text as text
 from llmgenie_mcp.faces.cli_base import Cli, Command, quick_imports
 from llmgenie_mcp.faces.cli_person import answer, ask, confirmed, person, require_person
 from llmgenie_mcp.faces.cli_read import pass_cli
+from llmgenie_mcp.frozen import dataclass
 
 if TYPE_CHECKING:
     from llmgenie_mcp.agents import Agent, Site
@@ -150,7 +151,7 @@ def survey(project: Project, names: Sequence[str], *, git_hooks: bool = True) ->
     found = Installation(list(names))
     site = site_of(project.root)
     wanted: list[Edit] = [edit for name in names for edit in agents.find(name).edits(site)]
-    found.changes += plan(project.store.parent, store.edits(), written)
+    found.changes += plan(project.store.parent, store.edits(project.store), written)
     found.changes += plan(project.root, wanted, written)
     repo = githooks.repository(project.root)
     if repo is None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import click
 
 from llmgenie_mcp.errors import UnknownName
@@ -12,6 +14,9 @@ from llmgenie_mcp.faces.cli_base import Cli, Command, Group
 from llmgenie_mcp.faces.cli_check import report
 from llmgenie_mcp.faces.cli_known import Known
 from llmgenie_mcp.faces.cli_read import enforcement, outlined, pass_cli
+
+if TYPE_CHECKING:
+    from llmgenie_mcp.policy import Decision
 
 
 @click.group(cls=Group)
@@ -90,14 +95,23 @@ def enforce(
 
     ACTION is an action, or an operation such as git.push. Exits with 1 unless it is allowed.
     """
-    with cli.engine(read_only=True) as engine:
-        decision = engine.enforce(only, action, parameters(pairs, document), session=session, actor=cli.actor)
-        data = decision.to_dict(trace=trace)
+    decision = _decided(cli, only, action, parameters(pairs, document), session)
+    data = decision.to_dict(trace=trace)
     lines = text.decision_lines(action, data)
     if decision.allowed:
         cli.show(data, lines)
     else:
         cli.refusal(data, lines)
+
+
+def _decided(cli: Cli, only: str | None, action: str, params: dict[str, Any] | None, session: str | None) -> Decision:
+    """As `Engine.enforce`; by the Engine itself where what is kept of the definitions is not enough."""
+    known = outlined(cli).known
+    if known is not None and known.can_decide(action, params):
+        with cli.storage() as storage:
+            return known.decide(cli.project, storage, only, action, params, session, cli.actor)
+    with cli.engine(read_only=True) as engine:
+        return engine.enforce(only, action, params, session=session, actor=cli.actor)
 
 
 for command in cli_scenarios.COMMANDS:

@@ -35,12 +35,14 @@ def actions(cli: Cli, context: str | None, query: str | None, session: str | Non
 def _available(
     cli: Cli, context: str | None, session: str | None, blocked: bool, query: str | None, limit: int
 ) -> dict[str, Any]:
-    """As `Engine.available_actions`; by the Engine itself where what is kept of the definitions is not enough."""
+    """As `Engine.available_actions`; from the definitions where what is kept of them is not enough."""
     if query is None and (known := outlined(cli).known) is not None:
         with cli.storage() as storage:
             return known.available(cli.project, storage, context, session, blocked, limit)
-    with cli.engine(read_only=True) as engine:
-        return engine.available_actions(context, session, blocked, query, limit)
+    with quick_imports():
+        from llmgenie_mcp.engine.questions import Questions  # the Engine's half that reads
+    with cli.storage() as storage:
+        return Questions(cli.project, storage).available_actions(context, session, blocked, query, limit)
 
 
 def _actions_lines(data: dict[str, Any]) -> list[str]:

@@ -7,7 +7,7 @@ import sys
 
 import click
 
-from llmgenie_mcp.faces.cli_base import Cli, Command
+from llmgenie_mcp.faces.cli_base import Cli, Command, long_life
 from llmgenie_mcp.faces.cli_read import pass_cli
 
 
@@ -21,6 +21,7 @@ def serve(cli: Cli, http: bool, host: str | None, port: int | None) -> None:
 
     Over HTTP it prints where, and serves until SIGTERM or Ctrl-C. Settings are under `rest:` in llmgenie.yaml.
     """
+    long_life()
     if http:
         serve_http(cli, host, port)
     elif host is not None or port is not None:

@@ -82,7 +82,7 @@ def store_of(root: str) -> str:
             common = os.path.realpath(os.path.join(folder, _text(os.path.join(folder, "commondir"))))
             if os.path.basename(common) == ".git":
                 root = os.path.dirname(common)
-    except (OSError, UnicodeDecodeError):
+    except (OSError, ValueError):  # also a NUL, what is no UTF-8
         pass
     return os.path.join(root, ".llmgenie")
 

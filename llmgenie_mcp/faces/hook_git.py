@@ -10,7 +10,7 @@ from llmgenie_mcp import commits
 from llmgenie_mcp.engine import conversations, oversight, tally
 from llmgenie_mcp.errors import UsageError
 from llmgenie_mcp.hosts import PROBE, HookEvent, Reply
-from llmgenie_mcp.markers import is_marker
+from llmgenie_mcp.markers import agent_named
 from llmgenie_mcp.operations import Operation
 from llmgenie_mcp.outcome import Actor
 from llmgenie_mcp.project import git_top
@@ -96,9 +96,8 @@ def _is_probe(request: HookRequest, arguments: list[str]) -> bool:
 
 def _actor(request: HookRequest) -> Actor:
     """An agent marks the commands it runs; who runs git without such a mark counts as a person."""
-    marks = [name for name in request.environment.get("NAMES", "").split() if is_marker(name)]
-    if marks:
-        return Actor("agent", min(marks).lower())
+    if (agent := agent_named(request.environment.get("NAMES", "").split())) is not None:
+        return Actor("agent", agent)
     import getpass
 
     try:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 BUDGET = 9_500
 """Bytes of text and structured content together; with the envelope an answer stays under 10 KB."""
 TEXT_BUDGET = 3_800
+OPEN = "Open by mode and state: "
+"""Begins the line of what may be asked for next; guards, policies and settings are asked when it is."""
 
 
 def _schema(required: str, **properties: str) -> dict[str, Any]:
@@ -164,7 +166,9 @@ def state_text(data: Document) -> str:
     about = data.get("mode_description")
     lines.append(f"Mode {data['mode']}" + (f": {about}" if about else ""))
     if session := data.get("session"):
-        facts = ", ".join(f"{k} {session[k]}" for k in ("role", "mode", "task", "branch", "instance") if session.get(k))
+        named = {"branch": "begun on branch"}  # the checkout may have another by now
+        fields = ("role", "mode", "task", "branch", "instance")
+        facts = ", ".join(f"{named.get(k, k)} {session[k]}" for k in fields if session.get(k))
         lines.append(f"Session {session['id']} ({session['status']}): {facts}")
     elif data.get("sessions_open"):
         lines.append(f"Open sessions: {', '.join(data['sessions_open'])}; give yours as session.")
@@ -298,7 +302,7 @@ def outcome_text(done: Outcome) -> str:
     if done.result:
         lines.append(_plain(done.result))
     if done.actions:
-        lines.append(f"Open now: {', '.join(done.actions)}")
+        lines.append(f"{OPEN}{', '.join(done.actions)}")
     return "\n".join(line for line in lines if line)
 
 
@@ -345,5 +349,5 @@ def decision_text(action: str, data: Document) -> str:
     if data.get("obligations"):
         lines.append(f"Also do: {', '.join(o if isinstance(o, str) else _json(o) for o in data['obligations'])}")
     if data.get("actions"):
-        lines.append(f"Open now: {', '.join(data['actions'])}")
+        lines.append(f"{OPEN}{', '.join(data['actions'])}")
     return "\n".join(lines)

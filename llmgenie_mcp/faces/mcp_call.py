@@ -10,16 +10,19 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from llmgenie_mcp.errors import shorten
+from llmgenie_mcp.errors import NotReadable, shorten
 from llmgenie_mcp.faces.background import Background
 from llmgenie_mcp.faces.mcp_project import AnyContext
 from llmgenie_mcp.frozen import dataclass
+from llmgenie_mcp.markers import client_named
 
 if TYPE_CHECKING:
     from llmgenie_mcp.engine import Engine
-    from llmgenie_mcp.records import Actor
+    from llmgenie_mcp.records import Actor, Document
 
 T = TypeVar("T")
+READER = "reader"
+"""The role whose callers only look."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +52,7 @@ class Call:
 
     @property
     def actor(self) -> Actor:
-        """The agent, by the name of its token, else that which its client gives itself.
+        """The agent, by the name of its token, whatever its role; without one by that which its client gives itself.
 
         Never a person: nothing here has seen one. A person's token only says whose client it is.
         """
@@ -57,10 +60,22 @@ class Call:
 
         if self.context.protocol_version is None:
             return Actor()
-        if self.role == "agent" and self.token:
+        if self.token:
             return Actor("agent", self.token)
         client = self.context.session.client_params
-        return Actor("agent", shorten(client.client_info.name, 60)) if client and client.client_info.name else Actor()
+        name = client.client_info.name if client else ""
+        return Actor("agent", shorten(client_named(name), 60)) if name else Actor()
+
+    def read(self, key: str, query: str | None = None, limit: int = 50, cursor: str | None = None) -> Document:
+        """Context data, as the caller may have it. Raises NotReadable, and what `Engine.context_data` raises."""
+        from llmgenie_mcp.engine.elsewhere import asks
+
+        if self.role == READER and asks(key):
+            hint = "Whoever runs the server makes a token that may act: llmgenie token create."
+            raise NotReadable(
+                "To read what another server has is to have it asked, and your token is a reader's.", hint
+            )
+        return self.engine.context_data(key, query, limit, cursor, actor=self.actor)
 
 
 class Slow:

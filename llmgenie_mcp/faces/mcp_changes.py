@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
 
 STATE = "llmgenie://state"
 MAX_SUBSCRIPTIONS = 1000
-"""Handshake-era subscriptions kept at once; a client that asks for more gets no notifications for the oldest."""
+"""Handshake-era subscriptions kept at once; beyond that, whoever has the most of them loses the oldest."""
+LONGEST = 1000
+"""Characters of a resource that can be subscribed to: none of ours is as long."""
 
 Request = ServerRequestContext[Any, Any]
 
@@ -41,6 +44,13 @@ class Changes(InMemorySubscriptionBus):
         self._wake = anyio.Event()
         self._legacy: dict[tuple[str, int], ServerSession] = {}
         self._watched: set[int] = set()
+        self._untold: dict[int, set[str]] = {}
+        self._telling: set[int] = set()
+
+    @property
+    def waiting(self) -> int:
+        """So many subscribers of the handshake era have not taken yet what they were to be told."""
+        return sum(bool(uris) for uris in self._untold.values())
 
     def opened(self, engine: Engine) -> None:
         """The project is open: its commits can be listened to."""
@@ -58,19 +68,39 @@ class Changes(InMemorySubscriptionBus):
         self._loop = asyncio.get_running_loop()
         self._listen()
         try:
-            while True:
-                await self._wake.wait()
-                self._wake = anyio.Event()
-                waiting, self._waiting = self._waiting, set()
-                for uri in sorted(waiting):
-                    await self.publish(ResourceUpdated(uri=uri))
-                    for session in [s for (wanted, _), s in self._legacy.items() if wanted == uri]:
-                        await session.send_resource_updated(uri)
+            async with anyio.create_task_group() as group:
+                while True:
+                    await self._wake.wait()
+                    self._wake = anyio.Event()
+                    waiting, self._waiting = self._waiting, set()
+                    for uri in sorted(waiting):
+                        await self.publish(ResourceUpdated(uri=uri))
+                    for (wanted, number), session in self._legacy.items():
+                        if wanted in waiting:
+                            self._untold.setdefault(number, set()).add(wanted)
+                            if number not in self._telling:
+                                self._telling.add(number)
+                                group.start_soon(self._tell, number, session)
         finally:
             if self._stop is not None:
                 self._stop()
             self._stop = self._engine = None
             self._legacy.clear()
+
+    async def _tell(self, number: int, session: ServerSession) -> None:
+        """Send one connection what it is to be told, at its own pace: one that takes nothing holds up no other.
+
+        Nothing is queued: what changes once more before it was told is told once.
+        """
+        try:
+            while uris := self._untold.get(number):
+                uris.remove(uri := min(uris))  # before it is sent: what changes meanwhile is told again
+                await session.send_resource_updated(uri)
+        except (anyio.BrokenResourceError, anyio.ClosedResourceError):  # it left
+            pass
+        finally:
+            self._telling.discard(number)
+            self._untold.pop(number, None)
 
     def _listen(self) -> None:
         if self._wanted and self._engine is not None and self._loop is not None and self._stop is None:
@@ -95,9 +125,11 @@ class Changes(InMemorySubscriptionBus):
         if number not in self._watched:
             self._watched.add(number)
             ended.callback(self._forget, number)
-        self._legacy[str(params.uri), number] = ctx.session
+        if len(uri := str(params.uri)) <= LONGEST:
+            self._legacy[uri, number] = ctx.session
         while len(self._legacy) > MAX_SUBSCRIPTIONS:
-            del self._legacy[next(iter(self._legacy))]
+            [(most, _)] = Counter(number for _, number in self._legacy).most_common(1)
+            del self._legacy[next(key for key in self._legacy if key[1] == most)]
         return EmptyResult()
 
     async def _unsubscribe_legacy(self, ctx: Request, params: UnsubscribeRequestParams) -> EmptyResult:
@@ -107,6 +139,7 @@ class Changes(InMemorySubscriptionBus):
     def _forget(self, number: int) -> None:
         """A connection ended, by whichever side: a server over HTTP outlives most of its clients."""
         self._watched.discard(number)
+        self._untold.pop(number, None)
         for key in [key for key in self._legacy if key[1] == number]:
             del self._legacy[key]
 

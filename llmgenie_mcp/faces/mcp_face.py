@@ -26,7 +26,7 @@ from llmgenie_mcp.faces import mcp_answers as answers
 from llmgenie_mcp.faces import mcp_prompts, mcp_resources
 from llmgenie_mcp.faces.background import Background
 from llmgenie_mcp.faces.mcp_answers import error_text
-from llmgenie_mcp.faces.mcp_call import Call
+from llmgenie_mcp.faces.mcp_call import READER, Call
 from llmgenie_mcp.faces.mcp_changes import Changes
 from llmgenie_mcp.faces.mcp_project import AnyContext, OpenProject
 from llmgenie_mcp.faces.mcp_stdio import stdio
@@ -37,7 +37,6 @@ PATIENCE = 86_400.0
 RESOURCE_NOT_FOUND = -32002
 """The handshake era's code for a resource that is not there; since 2026-07-28 it is INVALID_PARAMS."""
 NEED_PROJECT = ("subscriptions/listen", "resources/subscribe", "completion/complete")
-READER = "reader"
 GREETINGS = ("notifications/initialized", "server/discover")
 TELLING = ("run_action", "update_context")
 """Tools whose schema of answers has room for an error as data."""

@@ -19,7 +19,9 @@ from mcp_types import (
 
 from llmgenie_mcp.errors import LlmgenieError, UnknownName
 from llmgenie_mcp.faces.mcp_answers import error_text
+from llmgenie_mcp.faces.mcp_call import Call
 from llmgenie_mcp.faces.mcp_changes import STATE
+from llmgenie_mcp.faces.mcp_project import AnyContext
 from llmgenie_mcp.faces.mcp_prompts import GUIDES, guide
 
 if TYPE_CHECKING:
@@ -83,8 +85,8 @@ def _register_facts(face: Face) -> None:
         mime_type=JSON,
     )
     @_told
-    def context(key: str) -> str:
-        return _json(engine().context_data(key))
+    def context(key: str, context: AnyContext) -> str:
+        return _json(Call(engine(), context, face.background).read(key))
 
     @face.resource(WORKFLOW, name="workflow", description="A workflow: diagram and states.", mime_type=MARKDOWN)
     @_told

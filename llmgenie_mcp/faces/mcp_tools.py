@@ -198,7 +198,7 @@ def _policy(call: Call, args: PolicyArgs) -> CallToolResult:
 
 
 def _context_data(call: Call, args: ContextDataArgs) -> CallToolResult:
-    return answers.context_data(call.engine.context_data, args.key, args.query, args.limit, args.cursor)
+    return answers.context_data(call.read, args.key, args.query, args.limit, args.cursor)
 
 
 async def _run_action(call: Call, args: RunActionArgs) -> CallToolResult | InputRequiredResult:

@@ -92,7 +92,7 @@ def lost(root: Path, site: Site, written: Collection[Path]) -> Iterator[tuple[Ag
     """
     for name in agents.names():
         agent = agents.find(name)
-        if all((root / edit.path).resolve() in written for edit in agent.edits(site)):
+        if all(Path(os.path.realpath(root / edit.path)) in written for edit in agent.edits(site)):
             yield from ((agent, file) for file in _files_of(agent, site) if not any(_hooks(agent, root, file)))
 
 

@@ -67,7 +67,7 @@ class Scene:
 
     def do(self, action: str, session: str | None = None, /, **params: Any) -> Outcome | None:
         """Run an action and keep what came of it, if it is the first run of that action."""
-        from llmgenie_mcp.faces.mcp_answers import error_text, outcome_text
+        from llmgenie_mcp.faces.mcp_answers import OPEN, error_text, outcome_text
 
         try:
             outcome = self.engine.run_action(action, params, session=session)
@@ -75,7 +75,7 @@ class Scene:
             self.errors.setdefault(error.code, error)
             self.runs.setdefault(action, (action, params, self.plain(error_text(error))))
             return None
-        lines = [line for line in outcome_text(outcome).splitlines() if not line.startswith("Open now: ")]
+        lines = [line for line in outcome_text(outcome).splitlines() if not line.startswith(OPEN)]
         self.runs.setdefault(action, (action, params, self.plain("\n".join(lines))))
         return outcome
 

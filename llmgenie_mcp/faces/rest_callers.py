@@ -15,8 +15,8 @@ from llmgenie_mcp.faces.rest_problem import Problem
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]"})
 WILDCARDS = frozenset({"", "0.0.0.0", "::", "[::]"})  # noqa: S104 - names no host: nothing is bound here
-FORWARDED = (b"forwarded", b"x-forwarded-for", b"x-real-ip")
-"""What a proxy adds: whoever calls through one is not on this machine, though the proxy is."""
+FORWARDED = (b"forwarded", b"via", b"x-real-ip", b"x-client-ip", b"true-client-ip", b"cf-connecting-ip")
+"""What a proxy adds, beside X-Forwarded-…: whoever calls through one is not on this machine, though the proxy is."""
 FOREIGN = ("cross-site", "same-site")
 """What browsers say of requests by pages of other origins (https://www.w3.org/TR/fetch-metadata/); another port is another."""
 _AUTHORITY = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::[0-9]{1,5})?")
@@ -72,10 +72,11 @@ class Door:
 
 
 def _is_embedded(scope: Scope) -> bool:
-    """Whether a browser asks for a foreign page, and not because a person followed a link."""
+    """Whether a browser asks for a foreign page, and not because a person followed a link; a frame is a page's, too."""
     if header(scope, b"sec-fetch-site") not in FOREIGN:
         return False
-    return header(scope, b"sec-fetch-mode") != "navigate" or scope["method"] not in ("GET", "HEAD")
+    follows = header(scope, b"sec-fetch-mode") == "navigate" and scope["method"] in ("GET", "HEAD")
+    return not follows or header(scope, b"sec-fetch-dest") not in (None, "document")
 
 
 def header(scope: Scope, name: bytes) -> str | None:
@@ -96,7 +97,7 @@ def route_path(scope: Scope) -> str:
 
 def is_local(scope: Scope) -> bool:
     """Whether a program on this machine calls, and not through a proxy."""
-    if any(name in FORWARDED for name, _ in scope["headers"]):
+    if any(name in FORWARDED or name.startswith(b"x-forwarded-") for name, _ in scope["headers"]):
         return False
     return _is_loopback((scope.get("client") or ("",))[0])
 

@@ -27,7 +27,9 @@ router = APIRouter(include_in_schema=False)
 @router.get("/docs", response_class=HTMLResponse)
 async def docs(request: Request) -> HTMLResponse:
     """The page."""
-    policy = "default-src 'none'; style-src 'unsafe-inline'"
+    policy = (
+        "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+    )
     return HTMLResponse(page(request.app.openapi()), headers={"Content-Security-Policy": policy})
 
 

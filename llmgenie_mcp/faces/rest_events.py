@@ -15,12 +15,13 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any
 
-from fastapi import APIRouter, Header, Query, Request
+from fastapi import APIRouter, Depends, Header, Query, Request
 from sse_starlette.event import ServerSentEvent
 from sse_starlette.sse import EventSourceResponse, SendTimeoutError
 
 from llmgenie_mcp.errors import BadParams, shorten
 from llmgenie_mcp.expressions.patterns import name_pattern
+from llmgenie_mcp.faces.rest_asked import known_query
 from llmgenie_mcp.faces.rest_routes import answers
 from llmgenie_mcp.faces.rest_running import Running, running
 from llmgenie_mcp.outbox import events_of
@@ -39,7 +40,7 @@ BATCH = 50
 
 Position = tuple[int, int]
 log = logging.getLogger(__name__)
-router = APIRouter()
+router = APIRouter(dependencies=[Depends(known_query)])
 
 STREAM = answers(None)
 STREAM[200] = {"description": "Events, without end.", "content": {"text/event-stream": {"schema": {"type": "string"}}}}

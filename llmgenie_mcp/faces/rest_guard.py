@@ -11,6 +11,7 @@ import logging
 import re
 import time
 from collections.abc import Iterable
+from functools import partial
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
@@ -23,13 +24,14 @@ from llmgenie_mcp import trust
 from llmgenie_mcp.config import Rest
 from llmgenie_mcp.errors import DefinitionError, LlmgenieError
 from llmgenie_mcp.faces import rest_metrics
-from llmgenie_mcp.faces.rest_body import Body
+from llmgenie_mcp.faces.rest_body import CLOSE, Body
 from llmgenie_mcp.faces.rest_callers import Door, address_of, header, in_force, is_local, route_path
 from llmgenie_mcp.faces.rest_limits import Rate, Share, Slots
 from llmgenie_mcp.faces.rest_problem import Problem, of_error
+from llmgenie_mcp.faces.rest_streams import while_good
 from llmgenie_mcp.frozen import dataclass
 from llmgenie_mcp.loader.settings import load_settings
-from llmgenie_mcp.tokens import NEEDS_PERSON, ROLES, Book
+from llmgenie_mcp.tokens import NEEDS_PERSON, ROLES, Book, Token
 
 if TYPE_CHECKING:
     from llmgenie_mcp.engine import Engine
@@ -49,7 +51,14 @@ LISTENING = ("subscriptions/listen",)
 FAILED_TRIES = 10
 """Wrong tokens from one address in a minute that are told so; more of them get 429. A good token always passes: nobody
 guesses 256 bits, and who tries must not lock out the others on the same address."""
-HEADERS = ((b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store"))
+HEADERS = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"cache-control", b"no-store"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"x-frame-options", b"DENY"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+)
+"""On every answer that has none of its own: it is not to be guessed at, kept, framed or embedded."""
 _SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 log = logging.getLogger(__name__)
@@ -117,8 +126,7 @@ class Guard:
             await send({"type": "websocket.close", "code": 1008, "reason": "llmgenie has no WebSockets"})
 
     async def _answered(self, scope: Scope, receive: Receive, send: Send) -> None:
-        given = header(scope, b"x-request-id") or ""
-        scope[REQUEST_ID] = given if _SANE_ID.fullmatch(given) else token_hex(8)
+        scope[REQUEST_ID] = _request_id(scope)
         scope[ROLE] = scope[TOKEN] = None
         answer, body = _Answer(send, scope[REQUEST_ID]), Body(scope, receive)
         metrics = rest_metrics.attach(scope["app"], self._engine)
@@ -133,7 +141,7 @@ class Guard:
             await of_error(error)(scope, receive, answer)
         except Exception as error:
             if not answer.status:
-                log.error("request %s to %s broke off", scope[REQUEST_ID], route_path(scope))
+                log.error("request %s to %r broke off", scope[REQUEST_ID], route_path(scope))
                 hint = "The server's log has it under this request id, and the server goes on."
                 detail = f"Internal error ({type(error).__name__})."
                 told = Problem(
@@ -145,16 +153,19 @@ class Guard:
             metrics.answered(scope, answer.status, time.perf_counter() - started)
 
     async def _pass(self, post: _Post, scope: Scope, body: Body, answer: _Answer) -> None:
+        _check_framing(scope)
         post.door.check(scope)
         path = route_path(scope)
         is_open = OPEN.fullmatch(path) is not None
-        self._identify(post, scope, is_open=is_open)
+        token = self._identify(post, scope, is_open=is_open)
         if path in PROBES:
-            await self._run(scope, body, answer)
+            await self._run(self.app, scope, body, answer)
             return
-        slots = post.senders if is_open else post.streams if _is_stream(scope, path) else post.work
-        if not slots.enter():
-            detail = f"{slots.limit} requests of this kind are being answered now."
+        lasts = not is_open and _is_stream(scope, path)
+        slots = post.senders if is_open else post.streams if lasts else post.work
+        if not slots.enter(scope[TOKEN]):
+            mine = "" if slots.taken >= slots.limit else " with this token"
+            detail = f"{slots.limit if not mine else slots.each} requests of this kind are being answered now{mine}."
             raise Problem(
                 429, "busy", "Too much at once", detail, "Try again in a moment.", headers={"Retry-After": "1"}
             )
@@ -165,15 +176,16 @@ class Guard:
                 raise _too_many(share, f"More than {post.rest.per_minute} requests a minute.")
             body.limit = post.rest.body_bytes
             body.check()
-            await self._run(scope, body, answer)
+            app = partial(while_good, lambda: post.book.now.holds(token), self.app) if lasts else self.app
+            await self._run(app, scope, body, answer)
         finally:
-            slots.leave()
+            slots.leave(scope[TOKEN])
 
-    async def _run(self, scope: Scope, body: Body, answer: _Answer) -> None:
+    async def _run(self, app: ASGIApp, scope: Scope, body: Body, answer: _Answer) -> None:
         """Run the app. Whatever it makes of a body that was cut off, the caller is told that it was."""
         answer.body = body
         try:
-            await self.app(scope, body, answer)
+            await app(scope, body, answer)
         except Exception:
             if body.problem is None or answer.status:
                 raise
@@ -181,19 +193,20 @@ class Guard:
         if body.problem is not None and not answer.status:
             raise body.problem
 
-    def _identify(self, post: _Post, scope: Scope, *, is_open: bool) -> None:
-        """Put role and name into the scope. Raises Problem."""
+    def _identify(self, post: _Post, scope: Scope, *, is_open: bool) -> Token | None:
+        """Put role and name of the token into the scope; returns it. Raises Problem."""
         tokens, (scheme, _, bearer) = post.book.now, (header(scope, b"authorization") or "").partition(" ")
         if scheme.lower() == "bearer" and (token := tokens.find(bearer.strip())) is not None:
             scope[ROLE], scope[TOKEN] = token.role, token.name
             post.book.used(token)
-        elif scheme and not is_open:
+            return token
+        if scheme and not is_open:
             share = post.failures.take(address_of(scope))
             if not share.allowed:
                 raise _too_many(share, "Too many wrong tokens from this address.")
             hint = "See llmgenie token list." if tokens.any else "No token is needed here: leave Authorization out."
             raise _unauthorized("This token is not known, has expired or was revoked.", hint, ', error="invalid_token"')
-        elif not scheme and not tokens.any and is_local(scope):
+        if not scheme and not tokens.any and is_local(scope):
             scope[ROLE] = "agent"
         elif not is_open:
             hint = "Send Authorization: Bearer lgt_…; a token is made by llmgenie token create NAME --role agent"
@@ -203,6 +216,7 @@ class Guard:
                 else "From another machine a token is needed."
             )
             raise _unauthorized(why, hint)
+        return None
 
     async def _open(self) -> _Post:
         async with self._opening:
@@ -254,6 +268,21 @@ class _Answer:
             there = {bytes(name).lower() for name, _ in headers}
             message = {**message, "headers": headers + [pair for pair in self._more if pair[0] not in there]}
         await self._send(message)
+
+
+def _request_id(scope: Scope) -> str:
+    """The caller's own id, where it is one; anything else is not worth refusing a request for."""
+    given = [value.decode("latin-1") for key, value in scope["headers"] if key == b"x-request-id"]
+    return given[0] if len(given) == 1 and _SANE_ID.fullmatch(given[0]) else token_hex(8)
+
+
+def _check_framing(scope: Scope) -> None:
+    """A body that ends in two places has two readers: a proxy that believes the other one sends a second request in it
+    (RFC 9112, section 6.1). Raises Problem."""
+    names = {key for key, _ in scope["headers"]}
+    if b"content-length" in names and b"transfer-encoding" in names:
+        detail = "Content-Length and Transfer-Encoding are given both."
+        raise Problem(400, "bad_request", "Ambiguous request", detail, "Give one of them.", headers=CLOSE)
 
 
 def _is_stream(scope: Scope, path: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable
 
 from llmgenie_mcp.frozen import dataclass
@@ -93,19 +93,29 @@ class Slots:
 
     Args:
         limit: how many.
+
+    Attributes:
+        each: so many of them for one caller that is known by name: who dawdles in every place would lock out the others.
     """
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
+        self.each = math.ceil(limit * 3 / 4)
         self.taken = 0
+        self._whose: Counter[str] = Counter()
 
-    def enter(self) -> bool:
-        """Take a slot, if one is free."""
-        if self.taken >= self.limit:
+    def enter(self, caller: str | None = None) -> bool:
+        """Take a slot, if one is free, for a caller of that name; None: of none."""
+        if self.taken >= self.limit or (caller is not None and self._whose[caller] >= self.each):
             return False
         self.taken += 1
+        if caller is not None:
+            self._whose[caller] += 1
         return True
 
-    def leave(self) -> None:
+    def leave(self, caller: str | None = None) -> None:
         """Give it back."""
         self.taken -= 1
+        if caller is not None:
+            self._whose[caller] -= 1
+            self._whose += Counter()  # forgets who has none

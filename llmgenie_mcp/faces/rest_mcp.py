@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mcp.server.auth.middleware.auth_context import AuthContextMiddleware
 from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
 from mcp.server.auth.provider import AccessToken
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from mcp.server.transport_security import TransportSecuritySettings
+from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
 from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import JSONResponse
@@ -18,9 +17,11 @@ from starlette.routing import BaseRoute, Route
 
 from llmgenie_mcp.faces.background import Background
 from llmgenie_mcp.faces.mcp_face import Face
+from llmgenie_mcp.faces.rest_problem import Problem
+from llmgenie_mcp.faces.rest_streams import until
 
 if TYPE_CHECKING:
-    from starlette.types import Message, Receive, Scope, Send
+    from starlette.types import Receive, Scope, Send
 
     from llmgenie_mcp.engine import Engine
 
@@ -29,6 +30,8 @@ METADATA = "/.well-known/oauth-protected-resource"
 """Where clients look, after a 401, for how to get a token (RFC 9728)."""
 SESSIONS = 1000
 """So many clients of the handshake era are connected at once."""
+SESSIONS_EACH = 200
+"""So many of them with the same token: whoever has one must not lock out the others."""
 STREAMS = frozenset({"subscriptions/listen"})
 """Methods whose answer never ends by itself, by the header that every request of 2026-07-28 has."""
 
@@ -57,35 +60,27 @@ class Endpoint:
             # The SDK then lets nobody else into a session, nor bring back a dialogue that another was asked.
             known = AccessToken(token="-", client_id=name, scopes=[scope["llmgenie.role"]])  # noqa: S106 - not needed
             scope["user"] = AuthenticatedUser(known)
+            _check_sessions(running.mcp, name, scope)
+        if scope["method"] == "GET":
+            # Nothing is kept for who comes back, and the SDK answers nothing at all to who asks for it.
+            scope = {**scope, "headers": [pair for pair in scope["headers"] if pair[0] != b"last-event-id"]}
         app = AuthContextMiddleware(running.mcp.asgi_app)
         if scope["method"] == "GET" or Headers(scope=scope).get("mcp-method") in STREAMS:
-            await _until(running.stopping, app, scope, receive, send)
+            await until(running.stopping.wait(), app, scope, receive, send)
         else:
             await app(scope, receive, send)
 
 
-async def _until(stopping: asyncio.Event, app: Any, scope: Scope, receive: Receive, send: Send) -> None:
-    """Run `app`; when `stopping` is set, break it off and end the answer that it had begun."""
-    started = ended = False
-
-    async def watched(message: Message) -> None:
-        nonlocal started, ended
-        started = started or message["type"] == "http.response.start"
-        ended = ended or (message["type"] == "http.response.body" and not message.get("more_body", False))
-        await send(message)
-
-    streaming = asyncio.create_task(app(scope, receive, watched))
-    stop = asyncio.create_task(stopping.wait())
-    try:
-        await asyncio.wait({streaming, stop}, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        stop.cancel()
-        if not streaming.done():
-            streaming.cancel()
-    with suppress(asyncio.CancelledError):
-        await streaming
-    if started and not ended:
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
+def _check_sessions(manager: StreamableHTTPSessionManager, token: str, scope: Scope) -> None:
+    """Whether a token may open one more session, where a request would open one. Raises Problem."""
+    given = Headers(scope=scope)
+    if "mcp-session-id" in given or given.get("mcp-protocol-version", "") not in ("", *HANDSHAKE_PROTOCOL_VERSIONS):
+        return
+    owners = manager._session_owners  # noqa: SLF001 - the SDK has no public name for it
+    if sum(owner["client_id"] == token for owner in owners.values()) >= SESSIONS_EACH:
+        detail = f"{SESSIONS_EACH} sessions of MCP are open with this token."
+        hint = "End those that are not needed (DELETE /mcp); one that is quiet ends after half an hour."
+        raise Problem(429, "busy", "Too many sessions", detail, hint, headers={"Retry-After": "60"})
 
 
 async def _metadata(request: Request) -> JSONResponse:

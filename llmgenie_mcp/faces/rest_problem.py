@@ -18,6 +18,7 @@ from starlette.responses import JSONResponse
 
 from llmgenie_mcp import errors
 from llmgenie_mcp.errors import LlmgenieError, shorten
+from llmgenie_mcp.faces import rest_asked
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -142,12 +143,9 @@ async def _of_tree(request: Request, error: Exception) -> JSONResponse:
     return of_error(error, precondition=any(name in request.headers for name in PRECONDITIONS))
 
 
-async def _of_validation(_request: Request, error: Exception) -> JSONResponse:
+async def _of_validation(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - Starlette calls it for nothing else
-    problems = [
-        {"where": ".".join(str(part) for part in found["loc"]), "message": str(found["msg"])}
-        for found in error.errors()[:20]
-    ]
+    problems = [*rest_asked.problems(request, error.errors())]
     detail = "; ".join(f"{one['where']}: {one['message']}" for one in problems[:3])
     hint = "What an address takes stands in /openapi.json."
     if (

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from functools import partial
-from typing import Annotated, Any, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 from urllib.parse import quote, urlencode
 
-from fastapi import APIRouter, Header, Path, Query, Request
+from fastapi import APIRouter, Depends, Header, Path, Query, Request
 from starlette.responses import Response
 
+from llmgenie_mcp.engine.elsewhere import asks
 from llmgenie_mcp.errors import BadParams, UsageError, shorten
 from llmgenie_mcp.faces import rest_etag, rest_guard
 from llmgenie_mcp.faces import rest_models as models
+from llmgenie_mcp.faces.rest_asked import known_query
 from llmgenie_mcp.faces.rest_problem import MEDIA_TYPE, Json, Problem
 from llmgenie_mcp.faces.rest_running import actor, running, token
 from llmgenie_mcp.outcome import Document, Outcome
+
+if TYPE_CHECKING:
+    from llmgenie_mcp.engine import Engine
 
 STATUSES = {"ok": 200, "running": 202, "denied": 403, "failed": 422}
 """HTTP status by the status of an Outcome. The body is the Outcome whatever the status."""
@@ -42,7 +48,7 @@ SESSION = Query(max_length=200, description="The caller's session, from start_se
 Session: TypeAlias = Annotated[str | None, SESSION]
 Body: TypeAlias = dict[int | str, dict[str, Any]]
 
-router = APIRouter()
+router = APIRouter(dependencies=[Depends(known_query)])
 
 
 def answers(model: Any, *problems: int, outcome: bool = False) -> Body:
@@ -125,8 +131,11 @@ async def context_data(
     if_none_match: Annotated[str | None, Header(description="The ETag that you have.")] = None,
 ) -> Response:
     """One document, with its version as ETag, or a page of a list, with a Link to the next."""
+    if asks(key):
+        rest_guard.require(request, "agent", "To read what another server has is to have it asked.")
     here = running(request)
-    answer, tag = await here.ask(_read, here.engine, full_key(key), query, limit, cursor)
+    ask = partial(here.engine.context_data, full_key(key), query, limit, cursor, actor=actor(request))
+    answer, tag = await here.ask(_read, here.engine, ask)
     headers = {"Cache-Control": "private, no-cache"}  # who keeps it asks whether it still holds
     if tag is not None:
         headers["ETag"] = tag
@@ -139,9 +148,9 @@ async def context_data(
     return Json(answer, headers=headers)
 
 
-def _read(engine: Any, key: str, query: str | None, limit: int, cursor: str | None) -> tuple[Document, str | None]:
+def _read(engine: Engine, ask: Callable[[], Document]) -> tuple[Document, str | None]:
     seq = engine.storage.refresh()  # before reading: what is written meanwhile makes the tag too old, never too new
-    answer = engine.context_data(key, query, limit, cursor)
+    answer = ask()
     return answer, rest_etag.of_answer(answer, seq)
 
 

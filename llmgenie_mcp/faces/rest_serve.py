@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 NEEDED = ("fastapi", "uvicorn", "prometheus_client")
 BACKLOG = 128
+AT_ONE_GO = 16
+"""Connections that asyncio takes before it looks at any of them, and so before they are counted."""
 LEVEL = "LLMGENIE_LOG"
 
 
@@ -146,6 +148,9 @@ def _run(app: FastAPI, listener: socket.socket, grace: float, ready: Callable[[]
     import uvicorn
     from sse_starlette.sse import AppStatus
 
+    from llmgenie_mcp.faces.rest_connections import Connection, Seldom
+
+    logging.getLogger("uvicorn.error").addFilter(Seldom())
     # It would cut every answer of the MCP SDK's at the signal; which streams end then, and which at the grace, is ours.
     AppStatus.enable_automatic_graceful_drain = False
 
@@ -155,6 +160,8 @@ def _run(app: FastAPI, listener: socket.socket, grace: float, ready: Callable[[]
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
             if self.started:
+                for listener in sockets or ():
+                    listener.listen(BACKLOG)
                 memory.settled()
                 ready()
 
@@ -186,6 +193,8 @@ def _run(app: FastAPI, listener: socket.socket, grace: float, ready: Callable[[]
         server_header=False,
         proxy_headers=False,  # else any caller on this machine could say that it is another address
         ws="none",
+        http=Connection,
+        backlog=AT_ONE_GO,
         lifespan="on",
         timeout_graceful_shutdown=int(grace + PATIENCE),
     )

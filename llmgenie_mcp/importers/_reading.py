@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from llmgenie_mcp.errors import ActionError
+from llmgenie_mcp.frozen import dataclass
 from llmgenie_mcp.importers._items import Format, Item
 from llmgenie_mcp.importers._merge import Merge, exported_to, prepared
 from llmgenie_mcp.importers._report import Progress, Report

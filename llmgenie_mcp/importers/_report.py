@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TypeAlias
 
 from llmgenie_mcp.errors import counted
+from llmgenie_mcp.frozen import dataclass
 from llmgenie_mcp.importers._items import Item, Place, Remark, change, problem
 from llmgenie_mcp.outcome import Document
 

@@ -6,12 +6,12 @@ from __future__ import annotations
 
 import codecs
 import stat
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from llmgenie_mcp.errors import UsageError
+from llmgenie_mcp.frozen import dataclass
 from llmgenie_mcp.loader.yamltext import line_starts, place
 
 MEBIBYTE = 1024 * 1024

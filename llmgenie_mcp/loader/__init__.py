@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from llmgenie_mcp.errors import DefinitionError, shorten
+from llmgenie_mcp.expressions.mistake import KEY
 from llmgenie_mcp.frozen import dataclass
 from llmgenie_mcp.loader import yamltext
 from llmgenie_mcp.loader.schema import explain, schema_for
@@ -37,7 +38,6 @@ Loc: TypeAlias = tuple[str | int, ...]
 MAX_BYTES = 1_000_000
 MAX_SHOWN = 20
 MAX_EXPLAINED = 200
-KEY = "[key]"
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -229,14 +229,17 @@ def _from_model(error: ValidationError, tree: yamltext.Tree, model: type[BaseMod
         return [Located(file, 1, 1, "", "The file is empty", f"Required: {required}.")]
     problems = []
     for item in error.errors(include_url=False)[:MAX_EXPLAINED]:
-        loc: Loc = item["loc"]
+        context: Mapping[str, Any] = item.get("ctx", {})
+        below: Loc = context.get("below", ())
+        loc: Loc = (*item["loc"], *below)
         found = tree.find(loc)
+        if below[-1:] == (KEY,) and found.path[-1:] != below[-2:-1]:
+            loc = loc[:-1]  # that key is not there: it is about the mapping
         # pydantic counts the items of a tuple that are right: with a wrong one it is too short as well.
         if item["type"] == "too_short" and len(tree.find(loc).node.data()) >= item["ctx"]["min_length"]:
             continue
         written = tree.text[found.node.start : found.node.end]
         message, hint = explain(schema, item, found.path, written)
-        context: Mapping[str, Any] = item.get("ctx", {})
         place = _position(tree, loc, context.get("offset"), key=item["type"] == "extra_forbidden")
         missing = (loc[-1],) if item["type"] == "missing" else ()
         problems.append(Located(file, *place, _where((*found.path, *missing)), message, hint))

@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import Any, TypeAlias
 
 from llmgenie_mcp.expressions import Problem
-from llmgenie_mcp.loader import KEY, Loaded
+from llmgenie_mcp.expressions.mistake import KEY
+from llmgenie_mcp.loader import Loaded
 from llmgenie_mcp.loader.schema import nearest
 from llmgenie_mcp.rules import Adjustment, Policy
 

@@ -11,8 +11,9 @@ from typing import Any, TypeAlias
 from llmgenie_mcp import validation
 from llmgenie_mcp.errors import BadParams, DefinitionError
 from llmgenie_mcp.expressions import Problem, Vocabulary
+from llmgenie_mcp.expressions.mistake import KEY
 from llmgenie_mcp.frozen import dataclass
-from llmgenie_mcp.loader import KEY, Loaded, Located, definition_error, load_yaml
+from llmgenie_mcp.loader import Loaded, Located, definition_error, load_yaml
 from llmgenie_mcp.loader.catalog import Entry, Origin
 from llmgenie_mcp.loader.packaged import definition_files, packaged
 from llmgenie_mcp.loader.schema import nearest

@@ -16,6 +16,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema
 
 from llmgenie_mcp.errors import shorten
+from llmgenie_mcp.secret import WRITTEN
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 FORMAT_VERSION = 1
@@ -25,7 +26,16 @@ IN_WORDS = {
     r"^[a-z][a-z0-9_-]*$": "lower-case letters, digits, _ and -, beginning with a letter",
     r"^(\*|[a-z][a-z0-9_]*)([.*][a-z0-9_*]+)*\*?$": "words of lower-case letters, digits and _, joined by dots; * stands for any",
     r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*$": "words of lower-case letters, digits and _, joined by dots",
+    r"^[A-Za-z0-9_][A-Za-z0-9_./-]*$": "letters, digits, _ . / and -, beginning with a letter, a digit or _",
+    r"^[A-Za-z_][A-Za-z0-9_]*$": "the name of a variable: letters, digits and _, not beginning with a digit",
+    r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$": "the name of a distribution: letters, digits, . _ and - between them",
+    r"^[A-Za-z0-9.!+*]+$": "a version such as 1.0.2; * stands for any characters",
+    r"^[^/\s]+/[^/\s]+$": "two names with one / between them, without spaces",
+    r"^[^,]+$": "text without commas",
+    r"^\S+$": "text without spaces",
 }
+SECRET = frozenset({"env", "file", "keyring"})
+"""The keys under which a secret is told. What else stands in such a place may be the secret itself, and is not repeated."""
 _TYPES = {
     "string": "text",
     "integer": "a whole number",
@@ -89,7 +99,7 @@ def _alternatives(root: Mapping[str, Any], node: dict[str, Any]) -> Iterator[dic
         named = root["$defs"][node["$ref"].rpartition("/")[2]]
         yield from _alternatives(root, {**named, **{k: v for k, v in node.items() if k != "$ref"}})
         return
-    said = {"description": node["description"]} if "description" in node else {}
+    said: dict[str, Any] = {name: node[name] for name in ("description", "examples") if name in node}
     for choice in (options := node.get("anyOf") or node.get("oneOf") or []):
         yield from _alternatives(root, {**said, **choice})
     if not options:
@@ -128,6 +138,9 @@ def explain(
     """
     kind, value, context = error["type"], error["input"], error.get("ctx", {})
     here = places(schema, path)
+    if isinstance(value, str | int | float) and _is_secret(here):
+        several = "Write a list of them. " if any(place.get("type") == "array" for place in here) else ""
+        return "Expected where the secret lies, not the secret itself", f"{WRITTEN} {several}".strip()
     if kind == "missing":
         return "Field required", _about(places(schema, (*path, error["loc"][-1])))
     if kind == "extra_forbidden":
@@ -135,20 +148,43 @@ def explain(
         return f"Unknown key {shorten(name)!r}", _allowed_keys(name, places(schema, path[:-1]))
     if kind in ("literal_error", "enum"):
         choices = [str(c) for place in here for c in place.get("enum", [place["const"]] if "const" in place else [])]
-        return f"Expected {_listed(choices)}, got {_got(value)}", _about(here)
+        return f"Expected {_listed(choices)}, got {_got(value)}", f"{_near(value, choices)}{_about(here)}".strip()
     if kind == "string_pattern_mismatch":
         rule = IN_WORDS.get(context["pattern"], f"what matches {context['pattern']}")
+        if _is_secret(places(schema, path[:-1])):
+            return "This is not accepted here", f"Allowed: {rule}. Not the secret itself."
         return (
             f"{shorten(str(value))!r} is not accepted here",
             f"Allowed: {rule}.{_slug(str(value), context['pattern'])}",
         )
     if _WRONG_TYPE.fullmatch(kind):
+        if path[-1:] in (("argv",), ("command",)) and isinstance(value, str) and value:
+            written = f"[{', '.join(shorten(value).split())}]"
         return f"Expected {_expected(here)}, got {_got(value)}", _type_hint(here, value, written)
     message = str(error["msg"]).removeprefix("Value error, ").replace(" after validation", "").removesuffix(".")
     message = re.sub(r"^(Input|String|List|Tuple|Dictionary) should", "Must", message)
     if kind.startswith(("greater_than", "less_than")):
         message += f", not {shorten(value)}"
-    return message, str(context.get("hint", "")) or _about(here)
+    if kind in ("too_short", "string_too_short") and context.get("min_length") == 1:
+        message = "Must not be empty" if kind == "string_too_short" else "Must have at least one item"
+    return message, str(context.get("hint", "")) or _about(here) or _about(places(schema, path[:-1]))
+
+
+def _is_secret(here: list[dict[str, Any]]) -> bool:
+    """Whether a secret is told here, or a list of secrets."""
+    inner = [place.get("items", place) for place in here]
+    return any(
+        set(place.get("properties", ())) == SECRET or place.get("$ref", "").endswith("/Secret") for place in inner
+    )
+
+
+def _near(value: Any, choices: list[str]) -> str:
+    """What was probably meant, as the beginning of a hint; `Get` is near GET."""
+    if not isinstance(value, str):
+        return ""
+    lower = {choice.lower(): choice for choice in choices}
+    near = difflib.get_close_matches(value.lower(), lower, n=1, cutoff=0.6)
+    return f"Did you mean {lower[near[0]]}? " if near else ""
 
 
 def _about(here: list[dict[str, Any]]) -> str:
@@ -164,11 +200,17 @@ def _example(place: Mapping[str, Any]) -> str:
     if place.get("default") and "enum" not in place:
         return _inline(place["default"])
     if place.get("type") == "object":
-        keys = place.get("required") or [*place.get("properties", {"key": None})][:1]
-        return f"{{{', '.join(f'{key}: …' for key in keys)}}}"
+        known = place.get("properties", {"key": {}})
+        keys = place.get("required") or [*known][:1]
+        return f"{{{', '.join(f'{key}: {_short(known.get(key, {}))}' for key in keys)}}}"
     return {"integer": str(place.get("minimum", 1)), "number": "1.5", "boolean": "true", "array": "[…]"}.get(
         place.get("type", ""), ""
     )
+
+
+def _short(place: Mapping[str, Any]) -> str:
+    """The example of a value in a mapping, where it has one."""
+    return _inline(place["examples"][0]) if place.get("examples") else "…"
 
 
 def _allowed_keys(name: str, parents: list[dict[str, Any]]) -> str:
@@ -199,6 +241,7 @@ def _got(value: Any) -> str:
 
 
 def _type_hint(here: list[dict[str, Any]], value: Any, written: str) -> str:
+    """What to write in place of a value of another type; `written` is how it stands in the file."""
     types = {place.get("type") for place in here}
     if value is None:
         return "Write a value after the colon, or remove the key."
@@ -206,8 +249,9 @@ def _type_hint(here: list[dict[str, Any]], value: Any, written: str) -> str:
         return f'Put it in quotes: "{written}".'
     if "boolean" in types and isinstance(value, str):
         return "YAML 1.2 knows only true and false, without quotes."
-    if "array" in types and isinstance(value, str):
-        return f"Write a list: [{shorten(value)}]"
+    texts = any(place.get("items", {}).get("type") == "string" for place in here)
+    if texts and isinstance(value, str):
+        return f"Write a list: {written}" if written.startswith("[") else f"Write a list: [{shorten(value)}]"
     return _about(here)
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
+from llmgenie_mcp.frozen import dataclass
 from llmgenie_mcp.models.question import Said, Unanswered
 
 TOKEN_CHARACTERS = 32

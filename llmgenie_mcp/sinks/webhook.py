@@ -109,7 +109,9 @@ def _well_formed(key: str) -> bool:
 
 def _told(answer: network.Answer, webhook: Webhook) -> str:
     """Status and the beginning of what the receiver said, without secrets, should it have said ours."""
-    text = answer.body.decode("utf-8", "replace")
+    problem = _problem(answer)
+    text = problem or answer.body.decode("utf-8", "replace")
+    most = 2 * QUOTED if problem else QUOTED
     for value in webhook.headers.values():
         text = text.replace(value, "[header removed]") if value.strip() else text
     words = " ".join("".join(sign if sign.isprintable() else " " for sign in redact.redact(text)).split())
@@ -118,4 +120,16 @@ def _told(answer: network.Answer, webhook: Webhook) -> str:
         return f"{told}; redirects are not followed: set the address it is to go to."
     if answer.status == GONE:
         return f"{told}: it wants no more of this webhook."
-    return f"{told}: {words[:QUOTED]}{'…' if len(words) > QUOTED else ''}" if words else f"{told}."
+    return f"{told}: {words[:most]}{'…' if len(words) > most else ''}" if words else f"{told}."
+
+
+def _problem(answer: network.Answer) -> str:
+    """What a problem by RFC 9457 says to people, with the `hint` that llmgenie adds; empty when it is none."""
+    if not answer.headers.get("content-type", "").startswith("application/problem+json"):
+        return ""
+    try:
+        found = json.loads(answer.body)
+    except ValueError:
+        return ""
+    said = [found.get(name) for name in ("detail", "hint")] if isinstance(found, dict) else []
+    return " ".join(part for part in said if isinstance(part, str))

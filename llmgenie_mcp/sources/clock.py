@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from llmgenie_mcp import schedules
 from llmgenie_mcp.errors import DefinitionError, LlmgenieError
+from llmgenie_mcp.frozen import dataclass
 from llmgenie_mcp.outcome import Actor, Document
 from llmgenie_mcp.plugins import source
 from llmgenie_mcp.triggers import TriggerRule, event_type

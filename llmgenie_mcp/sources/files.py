@@ -9,12 +9,13 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from llmgenie_mcp.errors import DefinitionError, LlmgenieError
 from llmgenie_mcp.expressions.patterns import compile_glob
+from llmgenie_mcp.frozen import dataclass
 from llmgenie_mcp.outcome import Actor
 from llmgenie_mcp.plugins import source
 from llmgenie_mcp.triggers import TriggerRule, event_type

@@ -2,16 +2,51 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import time
 from contextlib import suppress
 from pathlib import Path
 
-from llmgenie_mcp.errors import StorageBusy
+from llmgenie_mcp.errors import StorageBusy, StorageError
 
 _FIRST_PAUSE = 0.0002
 _LONGEST_PAUSE = 0.01
+
+
+_UNLOCKABLE = frozenset({errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP})
+"""What a file system answers that has no locks, or whose lock server is out of reach; flock(2)."""
+
+
+def unlockable(path: Path, problem: OSError) -> StorageError:
+    """The error for a place where files cannot be locked."""
+    return StorageError(
+        f"{path} cannot be locked: {problem.strerror or problem}.",
+        "Nothing can be written: the file system there has no `flock`, which keeps two processes from writing at once; "
+        "network and shared folders often lack it. Keep the project on a disk of this machine, or mount it with locks.",
+        lock=str(path),
+    )
+
+
+def look(folder: Path, timeout: float) -> None:
+    """Take the lock of the store in `folder` and give it back at once, to see that it can be taken. Nothing is created.
+
+    Raises:
+        StorageBusy: another process held it for over `timeout` seconds.
+        StorageError: files cannot be locked there.
+        OSError: it cannot be opened.
+    """
+    # Before anything was written there is no such file; any other one tells the same of the file system.
+    for path in (folder / "lock", *(folder / name for name in ("llmgenie.yaml", ".gitignore"))):
+        if path.is_file() and os.access(path, os.W_OK):
+            lock = FolderLock(path)
+            try:
+                lock.acquire(timeout)
+                lock.release()
+            finally:
+                lock.close()
+            return
 
 
 class FolderLock:
@@ -32,6 +67,7 @@ class FolderLock:
 
         Raises:
             StorageBusy: another process held it for over `timeout` seconds.
+            StorageError: files cannot be locked there.
             OSError: the file cannot be opened (its folder is missing, or cannot be written).
         """
         try:
@@ -46,7 +82,11 @@ class FolderLock:
             fd = self._opened()
             try:
                 fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
+            except OSError as problem:
+                if problem.errno in _UNLOCKABLE:
+                    raise unlockable(self.path, problem) from problem
+                if not isinstance(problem, BlockingIOError):
+                    raise
                 if time.monotonic() >= deadline:
                     raise StorageBusy(
                         f"Another process held {self.path} for over {timeout:g} s.",

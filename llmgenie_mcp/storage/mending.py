@@ -108,7 +108,9 @@ def repaired(place: Place) -> list[str]:
     if survey.torn is not None:
         torn = place.journal.set_aside_after(*survey.torn)
         if torn is not None:
-            done.append(f"The torn end of the log ({torn[1]} bytes, never acknowledged) was set aside in {torn[0]}.")
+            known = f"{place.checkpoint.name} is as of line {there.seq}, so it was acknowledged"
+            said = known if there.seq > survey.head.seq else "never acknowledged"
+            done.append(f"The torn end of the log ({torn[1]} bytes; {said}) was set aside in {torn[0]}.")
     if not survey.unknown and not there.problems:
         return done
     if there.data is not None and there.problems:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from llmgenie_mcp.errors import BadParams, Conflict, StorageError, shorten
+from llmgenie_mcp.frozen import dataclass
 from llmgenie_mcp.storage.documents import Change, Stored, Tables, numbered
 from llmgenie_mcp.storage.lines import checked_entry
 from llmgenie_mcp.storage.values import checked, copied, fits

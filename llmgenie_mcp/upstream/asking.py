@@ -10,11 +10,12 @@ from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 from llmgenie_mcp import redact
 from llmgenie_mcp.engine.asking import Answer, Ask
+from llmgenie_mcp.frozen import dataclass
 from llmgenie_mcp.upstream.question import Unfit, question
 
 if TYPE_CHECKING:

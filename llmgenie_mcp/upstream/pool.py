@@ -165,7 +165,7 @@ def start_of(place: Place, name: str, upstream: Upstream) -> Start:
         return Start(**common, url=upstream.url, headers=headers, allow_private=upstream.allow_private, auth=auth)
     from llmgenie_mcp.upstream.stdio import INHERITED, found
 
-    cwd = (place.root / upstream.cwd).resolve()
+    cwd = Path(os.path.realpath(place.root / upstream.cwd))  # links in a ring raise nothing, and are no folder
     if not cwd.is_relative_to(place.root.resolve()) or not cwd.is_dir():
         message = f"The folder {upstream.cwd!r} of the upstream {name} is not there, or outside the project."
         raise ActionError(message, "Correct cwd in the settings.")

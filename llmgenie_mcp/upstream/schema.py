@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict
 
 from llmgenie_mcp.errors import BadParams, shorten
 from llmgenie_mcp.upstream.text import clean
+from llmgenie_mcp.validation import misfits
 
 if TYPE_CHECKING:
     from llmgenie_mcp.upstream.tools import Tool
@@ -189,13 +190,7 @@ def _problems(validator: Any, given: Any) -> Iterator[dict[str, str]]:
         return
     told = {(tuple(error.absolute_path), error.message): error for error in found}  # each once, however it was come by
     errors = sorted(told.values(), key=lambda error: (len(error.absolute_path), error.message))
-    for error in errors[:PROBLEMS]:
-        where = ".".join(str(part) for part in error.absolute_path)
-        if error.validator == "required":
-            missing = [name for name in error.validator_value if name not in error.instance]
-            yield {"where": ".".join((*filter(None, (where,)), str(missing[0]))), "message": "is missing"}
-            continue
-        yield {"where": where, "message": shorten(error.message, 200)}
+    yield from [problem for error in errors[:PROBLEMS] for problem in misfits(error)][:PROBLEMS]
 
 
 def _object(value: Any) -> Mapping[str, Any]:

@@ -31,13 +31,19 @@ class _Server(uvicorn.Server):
 
 
 @contextmanager
-def serving(app: FastAPI, *, buffer: int | None = None) -> Iterator[httpx2.Client]:
-    """A client of `app`, which is served on a port of its own; `buffer`: bytes that the system holds for a slow reader."""
+def serving(app: FastAPI, *, buffer: int | None = None, **config: Any) -> Iterator[httpx2.Client]:
+    """A client of `app`, which is served on a port of its own.
+
+    Args:
+        app: what is served.
+        buffer: bytes that the system holds for a slow reader.
+        config: further settings of uvicorn.
+    """
     listener = socket.create_server(("127.0.0.1", 0))
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # else every answer takes 40 ms
     if buffer is not None:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, buffer)
-    server = _Server(uvicorn.Config(app, log_level="critical", lifespan="on", ws="none"))
+    server = _Server(uvicorn.Config(app, log_level="critical", lifespan="on", ws="none", **config))
     thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
     thread.start()
     try:
@@ -95,3 +101,13 @@ class Reader:
             if "data" in found:
                 return found["id"], json.loads(found["data"])
         raise AssertionError("the stream ended")
+
+
+def mcp_session(client: httpx2.Client, headers: dict[str, str] | None = None) -> str:
+    """The id of a new session of MCP in the handshake era."""
+    who = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "bare", "version": "1"}}
+    told = {"Accept": "application/json, text/event-stream", **(headers or {})}
+    asked = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": who}
+    answer = client.post("/mcp", json=asked, headers=told)
+    assert answer.status_code == 200, answer.text
+    return str(answer.headers["mcp-session-id"])

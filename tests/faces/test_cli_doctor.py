@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cli_fixtures import answer, data, run, settings
+from scene import git
 
 from llmgenie_mcp import Engine, plugins, trust
+from llmgenie_mcp.faces import cli_doctor_store
 
 
 def checks(project: Path, *words: str) -> dict[str, list[dict[str, Any]]]:
@@ -107,3 +110,72 @@ def test_a_key_that_others_can_read_fails(repo: Path) -> None:
     assert checks(repo)["state folder"][0]["fix"] == f"chmod 600 {key}"
     key.chmod(0o600)
     assert checks(repo)["state folder"][0]["status"] == "ok"
+
+
+@pytest.mark.parametrize("written", [True, False])
+def test_a_store_that_cannot_be_locked_fails_with_what_that_means(
+    repo: Path, monkeypatch: pytest.MonkeyPatch, written: bool
+) -> None:
+    if written:
+        data("task", "add", "First", project=repo)
+    else:
+        settings(repo)
+    before = sorted((repo / ".llmgenie").rglob("*"))
+
+    def refused(*_: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    with monkeypatch.context() as patch:
+        patch.setattr("fcntl.flock", refused)
+        [check] = [check for check in checks(repo)["store"] if check["status"] == "fail"]
+        assert "cannot be locked: No locks available" in check["message"]
+        assert "no `flock`" in check["fix"]
+        assert sorted((repo / ".llmgenie").rglob("*")) == before
+        code, document = answer("task", "add", "Second", project=repo)
+        assert (code, document["error"]["message"].split(" ", 1)[1]) == (1, "cannot be locked: No locks available.")
+    assert checks(repo)["store"][0]["status"] == "ok"
+
+
+def test_a_lock_that_another_process_holds_is_a_warning_and_stays_its_own(
+    repo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data("task", "add", "First", project=repo)
+    monkeypatch.setattr(cli_doctor_store, "LOCK_SECONDS", 0.01)
+    with Engine.open(repo) as engine, engine.storage.begin() as tx:
+        [check] = [check for check in checks(repo)["store"] if check["status"] == "warn"]
+        assert "Another process held" in check["message"]
+        tx.put("tasks", "TSK-9", {"id": "TSK-9", "title": "x", "status": "todo"})
+        tx.commit({"type": "test"})
+    assert [check["status"] for check in checks(repo)["store"]] == ["ok"]
+
+
+OLD_GITIGNORE = "/.gitignore\n/.gitignore.tmp\n/db.json\n/db.json.tmp\n/meta-log/\n/lock\n/run/\n/set-aside/\n"
+"""As the first version wrote it; nothing else was kept in the store then."""
+
+
+@pytest.mark.parametrize("ran", [("init", "--yes", "--agent", "none", "--no-git-hooks"), ("doctor", "--fix")])
+def test_a_gitignore_of_an_earlier_version_is_told_and_completed_around_the_lines_of_people(
+    repo: Path, ran: tuple[str, ...]
+) -> None:
+    (repo / ".gitignore").unlink()
+    git(repo, "commit", "-qam", "nothing is left out")
+    theirs = f"{OLD_GITIGNORE}!/installed.json\n/scratch/\n"
+    place = repo / ".llmgenie" / ".gitignore"
+    place.parent.mkdir()
+    place.write_text(theirs, encoding="utf-8")
+    if ran[0] == "doctor":  # mends what init wrote, and nothing else
+        data("init", "--yes", "--agent", "claude-code", "--no-git-hooks", project=repo)
+        place.write_text(theirs, encoding="utf-8")
+    data("task", "add", "First", project=repo)
+    [told] = [check for check in checks(repo)["store"] if check["status"] == "warn"]
+    assert told["message"].startswith(str(place))
+    assert told["message"].endswith("this machine's: installed.json, installed/, schemas/.")
+    data(*ran, project=repo)
+    text = place.read_text(encoding="utf-8")
+    assert text.endswith(theirs)
+    shown = git(repo, "ls-files", "--others", "--exclude-standard", ".llmgenie").splitlines()
+    assert shown == [".llmgenie/installed.json", ".llmgenie/llmgenie.yaml"]  # what people said still holds
+    place.write_text(text.replace("!/installed.json\n", ""), encoding="utf-8")
+    assert [check["status"] for check in checks(repo)["store"]] == ["ok"]
+    data(*ran, project=repo)
+    assert place.read_text(encoding="utf-8") == text.replace("!/installed.json\n", "")

@@ -191,7 +191,8 @@ def test_an_ordinary_command_is_explained_in_few_lines(repo: Path) -> None:
 
 def test_what_is_not_known_is_shown_without_being_asked_for(repo: Path) -> None:
     shown = run("policy", "explain", "--", 'git push origin "$B"', project=repo).stderr
-    assert "branch_protection/no-direct-push (fact_unknown)" in shown
+    assert "branch_protection/no-direct-push (fact_unknown): the branch is protected: push" in shown
+    assert "The branch is not known here, so the rule counts." in shown
     assert "not known: resource.branch" in shown
 
 

@@ -219,10 +219,13 @@ def test_many_hooks_at_once_are_all_answered_and_all_refusals_logged(engine: Eng
 def test_the_hook_names_the_store_as_the_project_does(repo: Path, tmp_path: Path) -> None:
     tree = tmp_path / "tree"
     git(repo, "worktree", "add", "-q", str(tree), "-b", "topic")
-    broken = tmp_path / "broken"
-    broken.mkdir()
-    (broken / ".git").write_text("gitdir: nowhere\n", encoding="utf-8")
-    for folder in (repo, tree, tmp_path, broken):
+    folders = [repo, tree, tmp_path]
+    for number, pointer in enumerate(["nowhere", "ring", "a\0b"]):
+        folders.append(tmp_path / f"broken{number}")
+        folders[-1].mkdir()
+        (folders[-1] / "ring").symlink_to("ring")
+        (folders[-1] / ".git").write_text(f"gitdir: {pointer}\n", encoding="utf-8")
+    for folder in folders:
         assert Path(hook.store_of(str(folder))) == store_of(folder)
     assert hook.socket_path(str(tree)) == hook.socket_path(str(repo))
 
@@ -253,6 +256,25 @@ def test_a_store_that_cannot_be_locked_refuses_what_must_be_logged(
         assert (logged.returncode, b"leave no trace" in logged.stderr) == (2, True)
         assert run(repo, bash(repo, "ls")).returncode == 0
     assert run(repo, bash(repo, "git commit -m 'TSK-1: x'")).returncode == 0
+
+
+def test_a_hook_that_is_out_of_time_refuses(engine: Engine, repo: Path) -> None:
+    """Hosts let a tool run when its hook takes too long, so the hook keeps a time of its own, which is cut short here."""
+    started(engine, mode="code", task=None)
+    engine.run_action("create_task", {"title": "x"})
+    git(repo, "switch", "-q", "-c", "topic")
+    hurried = (
+        "import sys, runpy; sys.argv = sys.argv[1:]; from llmgenie_mcp.faces import hook; hook.DEADLINE = 0.2; "
+        "hook._decide_here = lambda _request: __import__('time').sleep(60); hook.main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", hurried, str(HOOK), "--project", str(repo), "claude-code"],
+        input=json.dumps(bash(repo, "git commit -m 'TSK-1: x'")).encode(),
+        capture_output=True,
+        cwd=repo,
+        timeout=50,
+    )
+    assert (done.returncode, b"no decision within 0.2 seconds" in done.stderr) == (2, True), done
 
 
 def test_a_working_folder_that_vanished_does_not_let_anything_pass(engine: Engine, repo: Path) -> None:

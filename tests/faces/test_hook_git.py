@@ -141,6 +141,7 @@ def test_what_would_change_a_protected_branch_is_refused_and_the_remote_stays_as
     assert len(logged) == sum(map(bool, cases.values()))
     assert {(line["type"], line["event"]) for line in logged} == {("operation.denied", "pre-push")}
     assert {line["actor"]["kind"] for line in logged} == {"agent" if who is AGENT else "human"}
+    assert who is PERSON or {line["actor"]["id"] for line in logged} == {"claude-code"}
 
 
 @BOTH

@@ -34,7 +34,7 @@ async def test_blocked_actions_are_listed_on_request_with_reason_and_way_out(cli
         result = await call(c, "get_available_actions", context="review", include_blocked=True)
     blocked = {b["name"]: b["reasons"] for b in (result.structured_content or {})["blocked"]}
     assert blocked["start_release"][0]["code"] == "not_open_here"
-    assert "→ run_action switch_mode" in text_of(result)
+    assert "→ run_action start_session" in text_of(result)
 
 
 async def test_a_query_finds_actions_with_their_schema(client: Connect) -> None:
@@ -94,7 +94,7 @@ async def test_a_refusal_is_an_answer_with_rule_values_fix_and_what_is_open(clie
     text = text_of(result)
     assert text.startswith("merge was refused; nothing was changed.")
     assert "→ run_action start_review" in text
-    assert "Open now: " in text
+    assert "Open by mode and state: " in text
     assert len(text) < len(json.dumps(outcome))
 
 

@@ -253,3 +253,37 @@ def test_a_host_too_old_to_refuse_when_a_hook_crashes_is_named(
     with answered(project):
         _, checks = doctor(project)
     assert any("lets a tool run when its hook crashes" in check["message"] for check in checks) is warned
+
+
+def test_a_project_that_was_moved_is_one_finding_with_the_command_and_mended_at_once(project: Path) -> None:
+    moved = project.rename(project.with_name("moved"))
+    with answered(moved):
+        healthy, found = doctor(moved)
+        assert not healthy
+        [stale] = [check for check in found if "asks about another project" in check["message"]]
+        assert stale["name"] == "hooks of claude-code, codex, cursor"
+        assert f"--project {project} HOST" in stale["message"]
+        assert (str(moved) in stale["message"], stale["fix"]) == (True, "llmgenie doctor --fix")
+        healthy, found = doctor(moved, "--fix")
+    assert healthy
+    assert {check["status"] for check in found} == {"ok"}
+
+
+def test_status_in_a_worktree_tells_what_holds_there_and_what_only_the_main_checkout_has(project: Path) -> None:
+    (project / "AGENTS.md").unlink()
+    git(project, "add", "-A")
+    git(project, "commit", "-q", "--no-verify", "-m", "rules")
+    beside, inside = project.parent / "beside", project / "trees" / "inside"
+    for tree in (beside, inside):
+        git(project, "worktree", "add", "-q", str(tree), "-b", tree.name)
+        found = data("hook", "status", project=tree)
+        assert {CLAUDE, CODEX, CURSOR, ".mcp.json"} & {*found["installed"]} == set()
+        assert {PRE_PUSH, "CLAUDE.md"} <= {*found["installed"]}
+        [note] = [note for note in found["notes"] if "main checkout" in note]
+        assert CLAUDE in note
+        assert f"llmgenie init --project {tree}" in note
+    data("init", "--yes", "--agent", "claude-code,cursor,codex", "--no-git-hooks", project=beside)
+    found = data("hook", "status", project=beside)
+    assert {CLAUDE, CODEX, CURSOR, ".mcp.json"} <= {*found["installed"]}
+    assert not any("main checkout" in note for note in found["notes"])
+    assert {CLAUDE, str(beside / CLAUDE)} <= {*data("hook", "status", project=project)["installed"]}

@@ -196,3 +196,43 @@ def test_openapi_names_every_address(shared: httpx2.Client) -> None:
         *("/health", "/ready", "/metrics"),
     } <= document["paths"].keys()
     assert document["components"]["schemas"]["Problem"]["required"] == ["type", "title", "status", "detail", "code"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "detail", "hint"),
+    [
+        (
+            "GET",
+            "/actions?contxt=review",
+            None,
+            "query.contxt: is no parameter; did you mean context?",
+            "context, session",
+        ),
+        (
+            "GET",
+            "/context/tasks?status=todo&limt=5",
+            None,
+            "query.limt: is no parameter; did you mean limit?",
+            "query, limit",
+        ),
+        ("GET", "/policies?x=1", None, "query.x: is no parameter", "This address takes no query."),
+        ("GET", "/events?type=a", None, "query.type: is no parameter; did you mean types?", "types, after"),
+        ("POST", "/event?event=a", {"event": "a.b"}, "query.event: is no parameter", "takes no query"),
+        (
+            "POST",
+            "/action",
+            {"action": "merge", "parms": {}},
+            "body.parms: is no parameter; did you mean params?",
+            "openapi",
+        ),
+        ("POST", "/enforce", {"params": {}}, "body.action: is missing (", "openapi"),
+    ],
+)
+def test_a_name_that_an_address_does_not_know_is_refused_with_the_near_one(
+    shared: httpx2.Client, method: str, path: str, body: Any, detail: str, hint: str
+) -> None:
+    answer = shared.request(method, path, json=body)
+    problem = answer.json()
+    assert (answer.status_code, problem["code"]) == (422, "bad_params")
+    assert detail in problem["detail"]
+    assert hint in problem["hint"]

@@ -74,7 +74,7 @@ async def test_a_persons_token_does_not_make_their_client_a_person(
 ) -> None:
     async with connect(as_role("human", repo)) as client:
         await run_action(client, "create_task", title="Log in")
-    assert lines(engine)[-1]["actor"]["kind"] == "agent"
+    assert lines(engine)[-1]["actor"] == {"kind": "agent", "id": "an-human"}, "and not what the client calls itself"
 
 
 async def test_a_reader_calls_only_tools_that_read(connect: Connect, repo: Path) -> None:
@@ -90,6 +90,34 @@ async def test_a_reader_calls_only_tools_that_read(connect: Connect, repo: Path)
             assert result.is_error
             assert "llmgenie token create" in text_of(result)
         assert (await data(client, "get_context_data", key="meta-log"))["total"] == 0
+
+
+async def test_what_another_server_has_is_read_by_who_may_act_and_in_their_name(
+    connect: Connect, engine: Engine, repo: Path, rest: httpx2.Client, tmp_path: Path
+) -> None:
+    configure(repo, upstreams={"shop": raw(tmp_path, "buy", how=("--offers",))})
+    accept(engine, "shop")
+    before = len(lines(engine))
+    reader, agent, key = as_role("reader", repo), as_role("agent", repo), "upstream/shop/x:blob"
+    try:
+        for spelt in (key, f"/{key}", f"//{key}", "upstream/shop", "upstream/shop/"):
+            assert rest.get(f"/context/{spelt}", headers=reader).status_code == 403
+        assert rest.get("/context/upstream", headers=reader).json()["items"][0]["id"] == "shop"
+        async with connect(reader) as client:
+            assert "a reader's" in text_of(await client.call_tool("get_context_data", {"key": key}))
+            for uri in (f"llmgenie://context/{key}", "llmgenie://context/%75pstream/shop/x:a"):
+                with pytest.raises(MCPError, match="a reader's"):
+                    await client.read_resource(uri)
+        assert len(lines(engine)) == before, "nobody was asked"
+        assert rest.get(f"/context/{key}", headers=agent).status_code == 200
+        async with connect(agent) as client:
+            await data(client, "get_context_data", key=key)
+            await client.read_resource(f"llmgenie://context/{key}")
+        assert [line["actor"]["id"] for line in lines(engine)[before:] if line["type"] == "action.completed"] == [
+            "an-agent"
+        ] * 3
+    finally:
+        await anyio.to_thread.run_sync(pool.close_all)
 
 
 async def test_a_person_answers_in_the_dialogue_of_their_own_client(

@@ -30,7 +30,7 @@ def test_without_tokens_a_program_on_this_machine_is_an_agent(site: Site) -> Non
     assert {**site.ask().data, "request_id": ""} == {"role": "agent", "token": None, "request_id": ""}
 
 
-@pytest.mark.parametrize("header", ["X-Forwarded-For", "Forwarded", "X-Real-Ip"])
+@pytest.mark.parametrize("header", ["X-Forwarded-For", "X-Forwarded-Proto", "Forwarded", "X-Real-Ip", "Via"])
 def test_through_a_proxy_nobody_is_on_this_machine(site: Site, header: str) -> None:
     told(site.ask(**{header: "127.0.0.1"}), 401, "unauthorized")
 

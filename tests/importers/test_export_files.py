@@ -10,7 +10,7 @@ import pytest
 from import_scene import FILES, bring, tasks, write
 
 from llmgenie_mcp import Engine
-from llmgenie_mcp.errors import UsageError
+from llmgenie_mcp.errors import ActionError, UsageError
 from llmgenie_mcp.exporters import export, export_to, formats
 
 Open = Callable[..., Engine]
@@ -140,6 +140,14 @@ def test_export_does_not_write_through_a_link_nor_where_policies_forbid(engine: 
     (out / "tasks" / "TSK-1.md").symlink_to(tmp_path / "target.md")
     with pytest.raises(UsageError, match="is a link"):
         export_to(engine, "markdown", out)
+
+
+@pytest.mark.parametrize("name", ["csv", "markdown"])
+def test_a_ring_of_links_is_no_place_to_export_to(name: str, engine: Engine, tmp_path: Path) -> None:
+    (tmp_path / "ring").symlink_to("ring")
+    with pytest.raises((UsageError, ActionError)) as refused:
+        export_to(engine, name, tmp_path / "ring", force=True)
+    assert "Choose another place" in refused.value.hint or "remove it" in refused.value.hint
 
 
 def test_ids_that_no_file_system_takes_get_names_of_their_own(tmp_path: Path) -> None:

@@ -70,7 +70,7 @@ def test_mode_and_policies_bind_the_action_and_tell_nothing_of_the_file(engine: 
     engine.run_action("switch_mode", {"mode": "test"})
     outcome = bring(engine)
     assert (outcome.status, outcome.reasons[0].rule) == ("denied", "modes.test")
-    assert outcome.reasons[0].fix == {"action": "switch_mode", "params": {"mode": "discuss"}}
+    assert outcome.reasons[0].fix == {"action": "start_session", "params": {"mode": "discuss"}}
 
 
 def test_policy_against_the_action_holds(tmp_path: Path, engine: Engine) -> None:

@@ -111,7 +111,7 @@ class Model:
             if request.params["mark"] in self.receipts:
                 return "duplicate", []
             return "ok", [self._changed(lambda new: new.receipts.add(request.params["mark"]))]
-        if request.session is not None and request.session not in self.sessions:
+        if any(one not in (None, *self.sessions) for one in (request.session, request.params.get("session"))):
             return "wrong", []
         if request.key is not None and (known := self.keys.get(request.key)) is not None:
             return ("replayed" if known == (asked, request.session) else "wrong"), []

@@ -175,6 +175,18 @@ def test_a_log_that_lost_its_last_line_feed_is_not_written_on(folder: Path) -> N
     store.close()
 
 
+@pytest.mark.parametrize("checkpoint_at", [9, 10])
+def test_repair_says_of_a_torn_end_whether_it_was_acknowledged(folder: Path, checkpoint_at: int) -> None:
+    tasks = fill(folder, 10, checkpoint_at=checkpoint_at)
+    segment(folder).write_bytes(segment(folder).read_bytes()[:-9])
+    store = open_storage(folder)
+    [said] = [sentence for sentence in store.repair() if "acknowledged" in sentence]
+    assert ("db.json is as of line 10, so it was acknowledged" in said) == (checkpoint_at == 10)
+    assert ("never acknowledged" in said) == (checkpoint_at == 9)
+    assert store.query("tasks").items == tasks[:checkpoint_at]
+    store.close()
+
+
 def test_every_flipped_bit_of_the_log_is_found_and_named(folder: Path) -> None:
     fill(folder, 6)
     original = segment(folder).read_bytes()

@@ -235,9 +235,10 @@ def test_the_server_gets_what_the_settings_say_and_not_our_whole_environment(
         assert Path(f"/proc/{pid}/cwd").resolve() == (repo / "sub").resolve()
 
 
-@pytest.mark.parametrize("cwd", ["..", "/", "missing"])
+@pytest.mark.parametrize("cwd", ["..", "/", "missing", "ring"])
 def test_a_folder_outside_the_project_is_none_to_start_in(repo: Path, tmp_path: Path, cwd: str) -> None:
     configure(repo, upstreams={"shop": raw(tmp_path, "buy", cwd=cwd)})
+    (repo / "ring").symlink_to("ring")
     with Engine.open(repo) as engine:
         outcome = engine.run_action("shop.list_tools")
         assert outcome.status == "failed"

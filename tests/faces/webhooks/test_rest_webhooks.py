@@ -16,6 +16,7 @@ from webhook_site import RECEIVERS, Request, Site, app_of, current, reviewed, se
 from llmgenie_mcp import Engine, tokens
 from llmgenie_mcp.engine.dispatcher import Dispatcher
 from llmgenie_mcp.faces.rest import create_app
+from llmgenie_mcp.outcome import CI
 
 # -- what they do ------------------------------------------------------------------------------------------------------
 
@@ -48,9 +49,12 @@ def test_a_run_of_a_fork_moves_no_review_of_a_branch_with_the_same_name(house: E
     fork = {"id": 8, "full_name": "eve/engine", "owner": {"login": "eve"}}
     request = github("workflow_run", run(head_repository=fork))
     assert site.taken("hub", request)["events"][0]["moved"] == []
+    assert house.storage.query("runs", {"action": CI}).items == [], "nor does it say that the commit was tested"
     request = github("workflow_run", run(head_branch=None), delivery="2")
     assert site.taken("hub", request)["events"][0]["moved"] == [], "and none moves all of them"
     assert state(house, mine) == "draft"
+    site.taken("hub", github("workflow_run", run(), delivery="3"))
+    assert house.storage.query("runs", {"action": CI, "status": "passed"}).items, "as one of ours does"
 
 
 def test_a_guard_refuses_a_run_that_failed_and_the_sender_is_told(house: Engine, site: Site) -> None:
@@ -98,6 +102,23 @@ def test_what_llmgenie_posts_llmgenie_receives(
         assert Dispatcher(sender, sources=False).drain(PATIENCE)
     assert [line["type"] for line in lines(sender)][-1] == "delivery.completed", lines(sender)[-1]
     assert state(mine, review) == "in_review"
+
+
+def test_what_a_llmgenie_tells_itself_is_refused_by_another_with_what_the_sender_is_to_change(
+    ready: Path, tmp_path: Path, template: Path, open_engine: Callable[..., Engine]
+) -> None:
+    there = copy_repository(template, tmp_path / "sender")
+    mine = open_engine(ready)
+    with serving(app_of(mine)) as client:
+        address = str(client.base_url.join("/webhooks/peer"))
+        hook = {"url": address, "events": ["action.*"], "secret": {"env": "PEER_SECRET"}, "allow_private": True}
+        configure(there, webhooks={"peer": hook}, deliveries={"attempts": 1})
+        sender = open_engine(there)
+        sender.run_action("create_task", {"title": "x"})
+        assert Dispatcher(sender, sources=False).drain(PATIENCE)
+    [told] = [line for line in lines(sender) if line["type"] == "delivery.given_up"]
+    assert "answered 422: action.completed is what llmgenie tells itself" in str(told)
+    assert "Name in `events:` of the webhook that posts it only what is meant for others" in str(told)
 
 
 # -- once --------------------------------------------------------------------------------------------------------------
