@@ -86,6 +86,20 @@ def test_a_persons_no_moves_nothing_and_does_not_count(engine: Engine, session: 
     assert codes(engine.run_action("approve", session=session)) == ["approval_required"]
 
 
+def test_an_agent_that_tries_again_is_told_of_the_no_until_the_work_has_changed(
+    engine: Engine, session: str, repo: Path
+) -> None:
+    submitted(engine, session)
+    engine.decide_approval(asked(engine, session), False, person="ada", channel="terminal", comment="Name the limit.")
+    for action, params in (("approve", {}), ("merge", {"branch": "main"})):
+        reasons = engine.run_action(action, params, session=session).reasons
+        said = [reason.message for reason in reasons if (reason.fix or {}).get("action") == "request_approval"]
+        assert said, action
+        assert all("APR-1 asked for it, and ada declined: Name the limit. Change what was" in each for each in said)
+    commit(repo, "limit.txt", "named")
+    assert "declined" not in str(engine.run_action("approve", session=session).reasons)
+
+
 def test_an_agent_is_told_to_ask_and_told_the_same_question_twice_it_is_one(engine: Engine, session: str) -> None:
     submitted(engine, session)
     (reason,) = engine.run_action("approve", session=session).reasons

@@ -26,8 +26,10 @@ def seal(approval: Mapping[str, Any]) -> str:
 
 def is_valid(approval: Mapping[str, Any]) -> bool:
     """Whether a person of this machine granted it: an approval written into the store by other means has no valid seal."""
-    if approval.get("status") != "granted":
-        return False
+    return approval.get("status") == "granted" and _is_answered(approval)
+
+
+def _is_answered(approval: Mapping[str, Any]) -> bool:
     return trust.is_sealed({name: approval.get(name) for name in _SEALED}, approval.get("seal"))
 
 
@@ -49,6 +51,14 @@ def standing(situation: Situation) -> Document | None:
     place = str(situation.project.store)
     found = (a for a in reversed(candidates) if a.get("commit") == commit and a.get("store") == place)
     return next(filter(is_valid, found), None)
+
+
+def last_no(situation: Situation) -> Document | None:
+    """The last approval for what is asked, at the present commit, that a person declined; None where none was."""
+    answered = [one for one in situation.reader.all("approvals", {"status": "declined"}) if _covers(one, situation)]
+    commit = commit_for(situation) if answered else None
+    found = [one for one in answered if one.get("commit") == commit and _is_answered(one)]
+    return max(found, key=lambda one: str(one.get("decided_at")), default=None)
 
 
 def _covers(approval: Document, situation: Situation) -> bool:

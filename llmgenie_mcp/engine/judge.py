@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from llmgenie_mcp import machine, plugins
 from llmgenie_mcp.engine.situation import ENGINE_WORKFLOWS, Situation, own_triggers, request_of
 from llmgenie_mcp.engine.ways import in_words, with_a_way
+from llmgenie_mcp.errors import shorten
 from llmgenie_mcp.expressions import UNKNOWN
 from llmgenie_mcp.frozen import dataclass
 from llmgenie_mcp.machine import Step
@@ -105,7 +106,23 @@ def judge(
         from llmgenie_mcp.engine import beyond  # asking what is open needs none of it
 
         refusals += map(refusal_of, beyond.against(policies, situation, action.operations(situation, params)))
+    if params is not None and situation.actor.kind == "agent":
+        refusals = [_with_the_no(refusal, situation) for refusal in refusals]
     return Judgement(tuple(refusals), step, decision, tuple(conditions))
+
+
+def _with_the_no(refusal: Refusal, situation: Situation) -> Refusal:
+    """Where asking a person is the way, and a person said no already, who did and why: asking again changes nothing."""
+    if refusal.fix is None or refusal.fix["action"] != "request_approval":
+        return refusal
+    from llmgenie_mcp.engine import approvals  # few refusals need it
+
+    if (no := approvals.last_no(situation)) is None:
+        return refusal
+    reply = f": {shorten(no['reply'], 300)}" if no.get("reply") else ", without a word why"
+    told = f"{no['id']} asked for it, and {no['decided_by']} declined{reply}"
+    message = f"{told.rstrip('.')}. Change what was declined before you ask again."
+    return replace(refusal, message=f"{refusal.message} {message}")
 
 
 def _sorted(decision: Decision, situation: Situation, *, asking: bool) -> tuple[list[Refusal], list[str]]:

@@ -76,7 +76,7 @@ def _check_sessions(manager: StreamableHTTPSessionManager, token: str, scope: Sc
     given = Headers(scope=scope)
     if "mcp-session-id" in given or given.get("mcp-protocol-version", "") not in ("", *HANDSHAKE_PROTOCOL_VERSIONS):
         return
-    owners = manager._session_owners  # noqa: SLF001 - the SDK has no public name for it
+    owners = getattr(manager, "_session_owners", {})  # the SDK has no public name for it, and may call it otherwise
     if sum(owner["client_id"] == token for owner in owners.values()) >= SESSIONS_EACH:
         detail = f"{SESSIONS_EACH} sessions of MCP are open with this token."
         hint = "End those that are not needed (DELETE /mcp); one that is quiet ends after half an hour."
