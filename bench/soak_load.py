@@ -277,16 +277,18 @@ class Bystander:
 
     def _events(self, stop: threading.Event) -> None:
         while not stop.is_set():
-            self._call("event stream", self._some_events)
+            self._call("event stream", lambda: self._some_events(stop))
             stop.wait(1)
 
-    def _some_events(self) -> None:
+    def _some_events(self, stop: threading.Event) -> None:
         there = http.client.HTTPConnection("127.0.0.1", self._port, timeout=60)
         try:
             there.request("GET", "/events")
             answer = there.getresponse()
             for _ in range(100):
                 answer.readline()
+                if stop.is_set():  # nothing happens any more but a sign of life now and then
+                    break
         finally:
             there.close()
 
