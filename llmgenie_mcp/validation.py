@@ -127,10 +127,11 @@ def misfits(error: ValidationError) -> list[Document]:
     known, patterns = schema.get("properties", {}), schema.get("patternProperties", {})
     given: Any = error.instance
     odd = [name for name in given if name not in known and not any(re.search(p, name) for p in patterns)]
-    return [_unknown(f"{place}{shorten(name)}", name, known) for name in odd[:5]]
+    return [unknown_parameter(f"{place}{shorten(name)}", name, known) for name in odd[:5]]
 
 
-def _unknown(where: str, name: str, known: Iterable[str]) -> Document:
+def unknown_parameter(where: str, name: str, known: Iterable[str]) -> Document:
+    """The problem that a name is none of those `known`, as {where, message}, with `near` where one was probably meant."""
     from difflib import get_close_matches
 
     near = get_close_matches(name, known, n=1, cutoff=0.6)
@@ -167,7 +168,7 @@ def problem(item: Any, model: type[BaseModel]) -> Document:
     if item["type"] == "extra_forbidden":
         if where in (told := getattr(model, "elsewhere", {})):
             return {"where": where, "message": f"is no parameter; {told[where]}"}
-        return _unknown(where, where, [info.alias or name for name, info in model.model_fields.items()])
+        return unknown_parameter(where, where, [info.alias or name for name, info in model.model_fields.items()])
     if item["type"] == "missing":
         info = model.model_fields.get(where)
         about = f" ({info.description})" if info and info.description else ""

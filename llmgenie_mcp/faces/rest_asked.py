@@ -6,13 +6,12 @@ A filter whose name is misspelt would else be left out in silence, and the answe
 from __future__ import annotations
 
 from collections.abc import Iterator
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from fastapi import Request
 
 from llmgenie_mcp.errors import BadParams, shorten
-from llmgenie_mcp.validation import problem
+from llmgenie_mcp.validation import problem, unknown_parameter
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,16 +29,10 @@ def known_query(request: Request) -> None:
         return
     known = [field.alias for field in request.scope["route"].dependant.query_params]
     if odd := [name for name in request.query_params if name not in known]:
-        problems = [_unknown(name, known) for name in odd[:SHOWN]]
+        problems = [unknown_parameter(f"query.{shorten(name)}", name, known) for name in odd[:SHOWN]]
         text = "; ".join(f"{one['where']}: {one['message']}" for one in problems[:3])
         takes = f"The query takes: {', '.join(known)}." if known else "This address takes no query."
         raise BadParams(f"Parameters do not fit: {text}.", takes, problems=problems)
-
-
-def _unknown(name: str, known: Sequence[str]) -> dict[str, Any]:
-    near = get_close_matches(name, known, n=1, cutoff=0.6)
-    meant = f"; did you mean {near[0]}?" if near else ""
-    return {"where": f"query.{shorten(name)}", "message": f"is no parameter{meant}", **({"near": near} if near else {})}
 
 
 def problems(request: Request, found: Sequence[Any]) -> Iterator[dict[str, Any]]:
